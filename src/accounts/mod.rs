@@ -1,0 +1,82 @@
+//! Who people are and how they prove it. Knows no HTTP, no HTML, no cookies.
+
+pub mod auth;
+pub mod email;
+pub mod hasher;
+pub mod login;
+pub mod password;
+pub mod password_reset;
+pub mod registration;
+pub mod session;
+pub mod user;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::db::DbError;
+use crate::theme::ThemeError;
+
+pub use auth::Auth;
+pub use hasher::{Hasher, Overloaded};
+
+/// The rules of accounts; a lifetime or a limit is a setting with its reason in `Rocket.toml`.
+#[derive(Debug, Clone)]
+pub struct AccountsConfig {
+    pub password: password::Rules,
+    pub sessions: session::Limits,
+    /// How long the link to a new password lives.
+    pub reset_lifetime: Duration,
+}
+
+impl AccountsConfig {
+    /// The life of a reset link as people are told it, in whole minutes.
+    pub fn reset_minutes(&self) -> u64 {
+        self.reset_lifetime.as_secs().div_ceil(60)
+    }
+}
+
+/// What broke: nothing that the visitor could mend, and never a reason to let anybody in.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    #[error("password hashing failed: {0}")]
+    Hash(#[from] bcrypt::BcryptError),
+    #[error(transparent)]
+    Mail(#[from] ThemeError),
+}
+
+/// What is wrong with a field, for the visitor to mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldError {
+    Missing,
+    Twice,
+    NotText,
+    NotUtf8,
+    Unknown,
+    Email(email::EmailError),
+    Password(password::PasswordError),
+    EmailTaken,
+}
+
+/// Errors by field; empty when nothing is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldErrors(pub BTreeMap<String, Vec<FieldError>>);
+
+impl FieldErrors {
+    pub fn one(field: &str, error: FieldError) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, error);
+        errors
+    }
+
+    pub fn add(&mut self, field: &str, error: FieldError) {
+        self.0.entry(field.to_owned()).or_default().push(error);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,258 @@
+//! Password reset: a mailed, single-use token lets its owner choose a new password.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::result::Error as QueryError;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::auth::Auth;
+use super::email::Email;
+use super::password::PasswordError;
+use super::session::end_all_sessions;
+use super::user::{User, UserChanges, UserKey, find_user_by};
+use super::{Broken, FieldError, FieldErrors};
+use crate::clock::Timestamp;
+use crate::db::schema::users;
+use crate::db::{AnyConnection, DbError};
+use crate::mail::messages::{PasswordChanged, PasswordReset};
+use crate::mail::outbox::{self, Content};
+use crate::mail::worker::{Compose, Wish};
+use crate::mail::{Kind, Letter};
+use crate::theme::ThemeError;
+use crate::tokens::{fingerprint, generate_token};
+
+/// How far the clocks of two machines may be apart.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Why the password is the old one still.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdatePasswordError {
+    #[error("refused fields")]
+    Invalid(FieldErrors),
+    /// Unknown, used or expired, or of another address than the one named.
+    #[error("dead token")]
+    DeadToken,
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl From<DbError> for UpdatePasswordError {
+    fn from(error: DbError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl From<QueryError> for UpdatePasswordError {
+    fn from(error: QueryError) -> Self {
+        DbError::from(error).into()
+    }
+}
+
+impl From<ThemeError> for UpdatePasswordError {
+    fn from(error: ThemeError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl Auth {
+    /// Leaves the wish for a link in the outbox. One row for every address, so that neither the
+    /// answer nor its time tells whether there is an account; the worker finds out and mails the
+    /// stored address, or nobody.
+    pub async fn ask_for_reset(&self, email: &str, now: Timestamp) -> Result<(), DbError> {
+        let wish = Content::Wish { email: email.to_owned() };
+        let (outbox, dies) = (self.outbox.clone(), now + self.config.reset_lifetime);
+        self.db
+            .write(move |conn| {
+                outbox
+                    .add(conn, Kind::PasswordReset, None, &wish, Some(dies), now)
+                    .map_err(DbError::from)
+            })
+            .await?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// A new single-use token for the user of that address; an unknown one is `NotFound`.
+    pub async fn get_reset_password_token(
+        &self,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<SecretString, DbError> {
+        let email = email.to_owned();
+        self.db
+            .write(move |conn| {
+                let user = find_user_by(conn, UserKey::Email(&email))?;
+                Ok(store_new_token(conn, &user, now, now)?.ok_or(QueryError::NotFound)?)
+            })
+            .await
+    }
+
+    /// Whose token that is, if it is alive. Consumes nothing: mail scanners open links too.
+    pub async fn find_reset(
+        &self,
+        token: &SecretString,
+        now: Timestamp,
+    ) -> Result<Option<User>, DbError> {
+        let lifetime = self.config.reset_lifetime;
+        let user = self
+            .db
+            .read(|conn| {
+                find_user_by(conn, UserKey::ResetToken(token.expose_secret()))
+                    .optional()
+                    .map_err(DbError::from)
+            })
+            .await?;
+        Ok(user.filter(|user| {
+            user.reset_asked_at.is_some_and(|asked| now < asked + lifetime && asked <= now + SKEW)
+                && user.reset_email.as_ref() == Some(&user.email_key)
+        }))
+    }
+
+    /// Consumes the token, stores the new password's hash, ends every session of the user and
+    /// tells them by mail. A refused password leaves the token alive.
+    pub async fn update_password(
+        &self,
+        token: &SecretString,
+        email: Option<&str>,
+        new_password: &SecretString,
+        now: Timestamp,
+    ) -> Result<User, UpdatePasswordError> {
+        let user = self.find_reset(token, now).await?.ok_or(UpdatePasswordError::DeadToken)?;
+        if let Some(named) = email
+            && Email::parse(named).map(|named| named.key() != user.email_key).unwrap_or(true)
+        {
+            return Err(UpdatePasswordError::DeadToken);
+        }
+        if let Some(error) = self.refuse_password(&user, new_password).await? {
+            let error = FieldError::Password(error);
+            return Err(UpdatePasswordError::Invalid(FieldErrors::one("new_password", error)));
+        }
+        let hashed_password = self.hasher.hash(new_password).await?;
+        let notice = Content::Letter(self.messages.write(
+            &user.email,
+            &PasswordChanged {
+                email: user.email.clone(),
+                when: now.in_words(),
+                reset_url: self.messages.link("/reset_password"),
+            },
+        )?);
+        let (outbox, key) = (self.outbox.clone(), fingerprint(token.expose_secret()));
+        let oldest = now - self.config.reset_lifetime;
+        let user = self
+            .db
+            .write(move |conn| {
+                consume(conn, user.id, &key, oldest, hashed_password, now)?;
+                end_all_sessions(conn, user.id)?;
+                outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
+                outbox.add(conn, Kind::PasswordChanged, Some(user.id), &notice, None, now)?;
+                Ok::<_, UpdatePasswordError>(user)
+            })
+            .await?;
+        self.bell.ring();
+        Ok(user)
+    }
+
+    /// Why `user` may not have that password, if so.
+    async fn refuse_password(
+        &self,
+        user: &User,
+        new_password: &SecretString,
+    ) -> Result<Option<PasswordError>, UpdatePasswordError> {
+        let rules = &self.config.password;
+        let address = Email::parse(&user.email).map_err(|_| UpdatePasswordError::DeadToken)?;
+        if let Err(error) = rules.check(new_password, &address) {
+            return Ok(Some(error));
+        }
+        let stored = Some(user.hashed_password.clone());
+        let unchanged = rules.enforced
+            && self.hasher.verify(new_password, stored).await.map_err(Broken::from)?;
+        Ok(unchanged.then_some(PasswordError::Unchanged))
+    }
+
+    /// What the mail worker calls to turn wishes into letters.
+    pub fn compose(&self) -> Compose {
+        let auth = self.clone();
+        std::sync::Arc::new(move |conn, wish| auth.compose_reset(conn, wish))
+    }
+
+    fn compose_reset(
+        &self,
+        conn: &mut AnyConnection,
+        wish: &Wish<'_>,
+    ) -> Result<Option<(i64, Letter)>, DbError> {
+        if wish.kind != Kind::PasswordReset {
+            return Ok(None);
+        }
+        let Some(user) = find_user_by(conn, UserKey::Email(wish.email)).optional()? else {
+            return Ok(None);
+        };
+        let Some(token) = store_new_token(conn, &user, wish.asked_at, wish.now)? else {
+            return Ok(None);
+        };
+        // The links of earlier mails are dead now; those still waiting need not go.
+        outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
+        let letter = self.messages.write(
+            &user.email,
+            &PasswordReset {
+                email: user.email.clone(),
+                link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),
+                minutes: self.config.reset_minutes(),
+            },
+        );
+        match letter {
+            Ok(letter) => Ok(Some((user.id, letter))),
+            // Rolls the token back: the old link, if any, stays alive.
+            Err(error) => Err(DbError::Query(QueryError::SerializationError(Box::new(error)))),
+        }
+    }
+}
+
+/// Stores a new token, which voids the one before. None when a newer one was asked for already,
+/// or the password has changed since `asked_at`.
+fn store_new_token(
+    conn: &mut AnyConnection,
+    user: &User,
+    asked_at: Timestamp,
+    now: Timestamp,
+) -> QueryResult<Option<SecretString>> {
+    let token = generate_token();
+    // A moment that has not come yet was written by a clock that was wrong: it does not count.
+    let newest = users::reset_asked_at
+        .is_null()
+        .or(users::reset_asked_at.le(asked_at))
+        .or(users::reset_asked_at.gt(now + SKEW));
+    let unchanged =
+        users::password_changed_at.le(asked_at).or(users::password_changed_at.gt(now + SKEW));
+    let stored = diesel::update(users::table.find(user.id).filter(unchanged).filter(newest))
+        .set(UserChanges {
+            reset_token: Some(Some(fingerprint(token.expose_secret()))),
+            reset_asked_at: Some(Some(asked_at)),
+            reset_email: Some(Some(user.email_key.clone())),
+            ..UserChanges::default()
+        })
+        .execute(conn)?;
+    Ok((stored == 1).then_some(token))
+}
+
+/// One conditional statement decides: of two requests with one token exactly one finds it.
+fn consume(
+    conn: &mut AnyConnection,
+    user: i64,
+    token_key: &str,
+    oldest: Timestamp,
+    hashed_password: String,
+    now: Timestamp,
+) -> Result<(), UpdatePasswordError> {
+    let changed = diesel::update(
+        users::table
+            .find(user)
+            .filter(users::reset_token.eq(token_key))
+            .filter(users::reset_asked_at.gt(oldest))
+            .filter(users::reset_asked_at.le(now + SKEW))
+            .filter(users::reset_email.eq(users::email_key.nullable())),
+    )
+    .set(UserChanges::new_password(hashed_password, now))
+    .execute(conn)?;
+    if changed == 1 { Ok(()) } else { Err(UpdatePasswordError::DeadToken) }
+}

@@ -1,0 +1,240 @@
+//! Sessions: one row per signed-in device, found by the SHA-256 of what its cookie holds.
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::auth::Auth;
+use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
+
+use crate::clock::Timestamp;
+use crate::db::schema::{sessions, users};
+use crate::db::{AnyConnection, DbError};
+use crate::tokens::{fingerprint, generate_uuid};
+
+/// "Last seen" is written at most this often: a page view should cost no write.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+const USER_AGENT_MAX: usize = 256;
+
+/// How long sessions live and how many there may be (ASVS 7.1.1, 7.1.2; NIST SP 800-63B-4, 2.1.3:
+/// reauthentication within 30 days).
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Without use.
+    pub idle: Duration,
+    /// In all.
+    pub absolute: Duration,
+    /// Without use, when the visitor asked to be kept signed in.
+    pub remembered_idle: Duration,
+    /// In all, when the visitor asked to be kept signed in.
+    pub remembered_absolute: Duration,
+    /// Devices at once; the one unused for longest goes first.
+    pub per_user: usize,
+}
+
+impl Limits {
+    fn expiry(&self, created_at: Timestamp, seen_at: Timestamp, remembered: bool) -> Timestamp {
+        let (idle, absolute) = if remembered {
+            (self.remembered_idle, self.remembered_absolute)
+        } else {
+            (self.idle, self.absolute)
+        };
+        (seen_at + idle).min(created_at + absolute)
+    }
+}
+
+/// The device a session is on, as far as a request tells.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    pub user_agent: String,
+    pub ip: String,
+}
+
+/// How a session begins.
+#[derive(Debug, Clone, Default)]
+pub struct Beginning {
+    pub device: Device,
+    /// "Keep me signed in".
+    pub remembered: bool,
+    /// The session of this browser so far: it ends when the new one begins, so that an id which
+    /// somebody planted before log-in is worth nothing after it (session fixation).
+    pub previous: Option<String>,
+}
+
+/// A session that began just now.
+pub struct NewSession {
+    /// What the cookie holds; the database keeps its fingerprint alone.
+    pub id: String,
+    pub user: User,
+    pub remembered: bool,
+}
+
+/// A row of `sessions`.
+#[derive(Debug, Clone, Queryable, Selectable)]
+pub struct Session {
+    /// The fingerprint.
+    pub id: String,
+    pub user_id: i64,
+    pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub authenticated_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub remembered: bool,
+    pub user_agent: String,
+    pub ip: String,
+}
+
+impl Session {
+    /// Whether this use is worth writing down.
+    pub fn wants_touch(&self, now: Timestamp) -> bool {
+        // A short idle limit wants more: who is active must not be signed out.
+        let idle = self.expires_at.since(self.last_seen_at);
+        now.since(self.last_seen_at) >= TOUCH_EVERY.min(idle / 10)
+    }
+}
+
+/// Stores a new session of `user` and makes it their most recent; returns what the cookie holds.
+pub(super) fn start_session(
+    conn: &mut AnyConnection,
+    user: i64,
+    beginning: &Beginning,
+    limits: &Limits,
+    now: Timestamp,
+) -> QueryResult<String> {
+    let Beginning { device, remembered, previous } = beginning;
+    if let Some(previous) = previous {
+        end_session(conn, previous)?;
+    }
+    let id = generate_uuid();
+    let key = fingerprint(&id);
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(&key),
+            sessions::user_id.eq(user),
+            sessions::created_at.eq(now),
+            sessions::last_seen_at.eq(now),
+            sessions::authenticated_at.eq(now),
+            sessions::expires_at.eq(limits.expiry(now, now, *remembered)),
+            sessions::remembered.eq(remembered),
+            sessions::user_agent.eq(cut(&device.user_agent)),
+            sessions::ip.eq(cut(&device.ip)),
+        ))
+        .execute(conn)?;
+    drop_surplus(conn, user, &key, limits.per_user)?;
+    let changes = UserChanges { session_id: Some(Some(key)), ..UserChanges::default() };
+    update_user(conn, user, &changes)?;
+    Ok(id)
+}
+
+/// Ends the sessions unused for longest, never `newest`: a clock that was set back must not sign
+/// out who logs in.
+fn drop_surplus(
+    conn: &mut AnyConnection,
+    user: i64,
+    newest: &str,
+    per_user: usize,
+) -> QueryResult<()> {
+    let surplus: Vec<String> = sessions::table
+        .filter(sessions::user_id.eq(user).and(sessions::id.ne(newest)))
+        .order((sessions::last_seen_at.desc(), sessions::created_at.desc()))
+        .offset(i64::try_from(per_user).unwrap_or(i64::MAX) - 1)
+        .limit(1000)
+        .select(sessions::id)
+        .load(conn)?;
+    diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus))).execute(conn).map(drop)
+}
+
+/// Ends every session of `user`; returns how many there were.
+pub(super) fn end_all_sessions(conn: &mut AnyConnection, user: i64) -> QueryResult<usize> {
+    diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(conn)
+}
+
+fn end_session(conn: &mut AnyConnection, id: &str) -> QueryResult<bool> {
+    Ok(diesel::delete(sessions::table.find(fingerprint(id))).execute(conn)? == 1)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect()
+}
+
+impl Auth {
+    /// Signs in the user with that e-mail, without asking for a password; the id for the cookie.
+    /// `NotFound` when there is no such user.
+    pub async fn create_session(
+        &self,
+        email: &str,
+        beginning: Beginning,
+        now: Timestamp,
+    ) -> Result<String, DbError> {
+        let (email, limits) = (email.to_owned(), self.config.sessions.clone());
+        self.db
+            .write(move |conn| {
+                let user = find_user_by(conn, UserKey::Email(&email))?;
+                Ok(start_session(conn, user.id, &beginning, &limits, now)?)
+            })
+            .await
+    }
+
+    /// The user whose session that is; none for no id, an unknown id, an expired one.
+    pub async fn get_user_from_session_id(
+        &self,
+        id: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<User>, DbError> {
+        match id {
+            Some(id) => Ok(self.find_session(id, now).await?.map(|(user, _)| user)),
+            None => Ok(None),
+        }
+    }
+
+    /// The live session of that id and its user.
+    pub async fn find_session(
+        &self,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Option<(User, Session)>, DbError> {
+        let key = fingerprint(id);
+        self.db
+            .read(|conn| {
+                users::table
+                    .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
+                    .filter(sessions::id.eq(key).and(sessions::expires_at.gt(now)))
+                    .select((users::all_columns, Session::as_select()))
+                    .first(conn)
+                    .optional()
+                    .map_err(DbError::from)
+            })
+            .await
+    }
+
+    /// Ends that session; `users.session_id` is null afterwards if it named that one. False when
+    /// there was none.
+    pub async fn destroy_session(&self, id: &str) -> Result<bool, DbError> {
+        let id = id.to_owned();
+        self.db.write(move |conn| Ok(end_session(conn, &id)?)).await
+    }
+
+    /// Writes down that a session was used just now, which moves its idle limit.
+    pub async fn touch_session(&self, session: &Session, now: Timestamp) -> Result<(), DbError> {
+        let expiry = self.config.sessions.expiry(session.created_at, now, session.remembered);
+        let id = session.id.clone();
+        self.db
+            .write(move |conn| {
+                diesel::update(sessions::table.find(id))
+                    .set((sessions::last_seen_at.eq(now), sessions::expires_at.eq(expiry)))
+                    .execute(conn)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// Deletes expired sessions; returns how many.
+    pub async fn purge_sessions(&self, now: Timestamp) -> Result<usize, DbError> {
+        self.db
+            .write(move |conn| {
+                Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now)))
+                    .execute(conn)?)
+            })
+            .await
+    }
+}

@@ -1,0 +1,162 @@
+//! `gatehouse check`: what is wrong, one line each, with its mend.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use rustix::fs::Access;
+use secrecy::SecretString;
+
+use crate::accounts::password::hash_password;
+use crate::config::{Config, Profile};
+use crate::db::{Db, migrations};
+use crate::mail::{Messages, Route, Transport};
+
+/// What was looked at: fine, or in need of something.
+enum Finding {
+    Fine(String),
+    Mend(String),
+}
+
+use Finding::{Fine, Mend};
+
+pub fn run(config: &Config) -> ExitCode {
+    crate::log::install(log::LevelFilter::Off);
+    let mut findings = vec![Fine(format!("settings: profile {}", config.profile.name()))];
+    findings.extend([key(config), database_file(config), database(config)]);
+    findings.extend(secret_files(config));
+    findings.extend([templates(config), mail(config), hashing(config), address(config)]);
+    let mut sound = true;
+    for finding in &findings {
+        match finding {
+            Fine(text) => println!("ok    {text}"),
+            Mend(text) => {
+                sound = false;
+                println!("MEND  {text}");
+            }
+        }
+    }
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn key(config: &Config) -> Finding {
+    if config.secret_key.is_some() {
+        return Fine("secret key: set".to_owned());
+    }
+    if !config.key_file.exists() {
+        return Fine(format!(
+            "secret key: will be made at the first start, in {}",
+            config.key_file.display()
+        ));
+    }
+    match config.resolve_key() {
+        Ok(_) => Fine(format!("secret key: {}", config.key_file.display())),
+        Err(error) => Mend(format!("secret key: {error}")),
+    }
+}
+
+fn database_file(config: &Config) -> Finding {
+    let path = config.db.path.display();
+    match config.db.check_private() {
+        Err(error) => Mend(format!("database file: {error}")),
+        Ok(()) if config.db.path.exists() => Fine(format!("database file: {path}")),
+        Ok(()) => Fine(format!("database file: will be made at the first start, {path}")),
+    }
+}
+
+fn database(config: &Config) -> Finding {
+    if !config.db.path.exists() {
+        return can_be_made("database", &config.db.path, "database_url");
+    }
+    let looked = Db::open(&config.db)
+        .map_err(|error| error.to_string())
+        .and_then(|db| db.read_blocking(migrations::pending).map_err(|error| error.to_string()));
+    match looked {
+        Ok(pending) if pending.is_empty() => Fine("database: up to date".to_owned()),
+        Ok(_) => Fine("database: migrations will run at the next start".to_owned()),
+        Err(error) => Mend(format!("database: {error}")),
+    }
+}
+
+/// The nearest folder that exists must let us make what is missing in it.
+fn can_be_made(what: &str, path: &Path, setting: &str) -> Finding {
+    let here = Path::new(".");
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(here);
+    match rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+        Ok(()) => Fine(format!("{what}: {} can be made", path.display())),
+        Err(cause) => Mend(format!(
+            "{what}: {} cannot be made: {}: {cause}; give this user the folder, or set {setting}",
+            path.display(),
+            folder.display()
+        )),
+    }
+}
+
+/// Files that hold secrets are nobody else's to read.
+fn secret_files(config: &Config) -> Vec<Finding> {
+    let shared = |path: &&PathBuf| fs::metadata(path).is_ok_and(|f| f.mode() & 0o077 != 0);
+    config
+        .secret_files
+        .iter()
+        .filter(shared)
+        .map(|path| {
+            Mend(format!("secret file: {} can be read by others: chmod 600 {0}", path.display()))
+        })
+        .collect()
+}
+
+fn templates(config: &Config) -> Finding {
+    let pages = crate::web::check_templates(&config.theme);
+    match pages.and_then(|()| Messages::load(&config.mail).map(drop)) {
+        Ok(()) => Fine("templates: all can be read".to_owned()),
+        Err(error) => Mend(format!("templates: {error}")),
+    }
+}
+
+fn mail(config: &Config) -> Finding {
+    let way = match &config.mail.route {
+        Route::Smtp(smtp) => format!("{}:{}", smtp.host, smtp.port),
+        // Nothing is made for somebody who only looks.
+        Route::Files(folder) if !folder.exists() => {
+            return can_be_made("mail folder", folder, "mail_folder");
+        }
+        Route::Files(folder) => format!("files in {}", folder.display()),
+        #[cfg(debug_assertions)]
+        Route::Mailbox => "the page /dev/mailbox".to_owned(),
+    };
+    match Transport::new(&config.mail).and_then(|transport| transport.check()) {
+        Ok(()) => Fine(format!("mail: {way}")),
+        Err(error) => {
+            Mend(format!("mail: {way}: {error}; see smtp_url, smtp_username, smtp_password"))
+        }
+    }
+}
+
+/// OWASP asks for a hash that takes long, and for less than a second.
+fn hashing(config: &Config) -> Finding {
+    let start = Instant::now();
+    let hashed = hash_password(&SecretString::from("a measured password"), config.hasher.cost);
+    let millis = start.elapsed().as_millis();
+    let took = format!("one password takes {millis} ms to hash at cost {}", config.hasher.cost);
+    match hashed {
+        Ok(_) if millis > 2000 => Mend(format!("hashing: {took}: lower bcrypt_cost")),
+        Ok(_) if millis < 50 => Mend(format!("hashing: {took}: raise bcrypt_cost")),
+        Ok(_) => Fine(format!("hashing: {took}")),
+        Err(error) => Mend(format!("hashing: {error}")),
+    }
+}
+
+fn address(config: &Config) -> Finding {
+    let url = config.base_url.as_str().trim_end_matches('/');
+    match config.profile {
+        Profile::Classroom => {
+            Mend("profile: classroom hands out reset tokens: for lessons alone".to_owned())
+        }
+        _ => Fine(format!(
+            "address: listens on {}:{}, people type {url}",
+            config.address, config.port
+        )),
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: its table of contents; a file per subcommand.
+
+mod check;
+mod mail;
+mod migrate;
+pub mod serve;
+pub mod service;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+/// A setting is wrong: nothing was started and nothing was made.
+const BAD_SETTINGS: u8 = 2;
+
+/// The login service you start with one command.
+///
+/// Without a subcommand it serves. Settings come from Rocket.toml in the folder it is started from
+/// (or the file that ROCKET_CONFIG names) and from environment variables such as ROCKET_PORT.
+#[derive(Parser)]
+#[command(name = "gatehouse", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve: make or migrate the database, then answer requests until SIGTERM or Ctrl-C
+    ///
+    /// The first signal lets requests in flight finish, for up to 15 seconds; the second ends at once.
+    Serve,
+    /// Check settings, files, database and mail, and say how to mend what is wrong
+    ///
+    /// Connects to the mail server for real (TLS, EHLO, AUTH) and sends nothing.
+    /// Exit status: 0 all is well, 1 something was found, 2 the settings cannot be read.
+    Check,
+    /// Bring the database up to date; `serve` does the same at its start
+    Migrate,
+    /// Send a test mail, or look after the mails that wait
+    #[command(subcommand)]
+    Mail(mail::Command),
+}
+
+/// Parses the command line and runs it.
+pub fn run() -> ExitCode {
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    let config = match Config::load() {
+        Ok(config) => config,
+        Err(error) => return bad_settings(&error),
+    };
+    let outcome = match command {
+        Command::Serve => serve::run(config),
+        Command::Check => return check::run(&config),
+        Command::Migrate => migrate::run(&config),
+        Command::Mail(command) => mail::run(&command, &config),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(service::StartError::Config(error)) => bad_settings(&error),
+        Err(error) => {
+            eprintln!("gatehouse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bad_settings(error: &ConfigError) -> ExitCode {
+    eprintln!("gatehouse: {error}");
+    ExitCode::from(BAD_SETTINGS)
+}

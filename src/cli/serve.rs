@@ -1,0 +1,240 @@
+//! `gatehouse serve`: the service itself.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rocket::error::ErrorKind;
+use rocket::fairing::AdHoc;
+use rocket::figment::Figment;
+use rocket::{Build, Rocket};
+use secrecy::ExposeSecret;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
+
+use super::service::{Service, StartError};
+use crate::accounts::Auth;
+use crate::clock::Timestamp;
+use crate::config::{Config, Profile};
+use crate::mail::{Route, Worker};
+use crate::web::in_flight::InFlight;
+
+/// Requests in flight get this long after the first signal: a password that waits its turn to be
+/// hashed must not be cut off.
+const GRACE: Duration = Duration::from_secs(15);
+const MERCY_SECONDS: u32 = 2;
+/// An answer that is written needs a moment to leave.
+const LAST_BYTES: Duration = Duration::from_millis(50);
+/// How long the end waits for a mail that is being sent: cut off, it might arrive twice.
+const LAST_MAIL: Duration = Duration::from_secs(60);
+
+pub fn run(config: Config) -> Result<(), StartError> {
+    crate::log::install(config.log);
+    keep_memory_private();
+    let service = Service::open(&config)?;
+    // Rocket's own start-up reads its own settings; these were checked, so it is done here.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("rocket-worker-thread")
+        .worker_threads(config.workers)
+        .enable_all()
+        .build()?;
+    let outcome = runtime.block_on(serve(config, service));
+    // Reads of a slow database or a last look at the outbox must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// No core dump, no debugger of the same user: the memory holds keys and passwords (ASVS 13.3).
+fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(cause) = setrlimit(Resource::Core, none) {
+        log::warn!("a crash may leave a core dump: {cause}");
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(cause) =
+        rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        log::warn!("other programs of this user may read the memory: {cause}");
+    }
+}
+
+async fn serve(config: Config, service: Service) -> Result<(), StartError> {
+    let in_flight = InFlight::default();
+    let rocket = rocket(&config, &service)?
+        .attach(announce(&config, service.notes.clone()))
+        .attach(in_flight.clone());
+    end_at_second_signal()?;
+    let bell = service.bell.clone();
+    let (liftoff, worker) = background(service, config.purge_every);
+    let launched = launch(rocket.attach(liftoff), &in_flight, &config).await;
+    // The mail in the worker's hands leaves; one that takes too long is tried again later.
+    let worker_ends = spawn_blocking(move || {
+        bell.stop();
+        let thread = worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread.map(JoinHandle::join)
+    });
+    let _ = tokio::time::timeout(LAST_MAIL, worker_ends).await;
+    launched
+}
+
+type WorkerThread = Arc<Mutex<Option<JoinHandle<()>>>>;
+
+/// The work beside requests begins once the service listens: a second process that finds the port
+/// taken sends no mail. The worker's thread is for whoever ends it.
+fn background(service: Service, purge_every: Duration) -> (AdHoc, WorkerThread) {
+    let thread = Arc::new(Mutex::new(None));
+    let started = thread.clone();
+    let Service { auth, worker, ear, .. } = service;
+    // Rocket may share the closure between threads; the ear is for one.
+    let ear = Mutex::new(ear);
+    let liftoff = AdHoc::on_liftoff("background work", move |rocket| {
+        Box::pin(async move {
+            let ear = ear.into_inner().unwrap_or_else(PoisonError::into_inner);
+            match worker.clone().start(ear) {
+                Ok(thread) => {
+                    *started.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+                }
+                Err(cause) => {
+                    log::error!("no mail leaves: cannot start a thread: {cause}");
+                    rocket.shutdown().notify();
+                }
+            }
+            tokio::spawn(purge(auth, worker, purge_every));
+        })
+    });
+    (liftoff, thread)
+}
+
+/// Serves until a signal has come and every answer is written. Rocket's own end would wait the
+/// whole grace for any connection that is open, and a proxy always keeps some; at times it would
+/// not wait at all, when its listener hears of the end before the rest of it.
+async fn launch(
+    rocket: Rocket<Build>,
+    in_flight: &InFlight,
+    config: &Config,
+) -> Result<(), StartError> {
+    let failed = |error: rocket::Error| StartError::Other(in_words(&error, config));
+    let rocket = rocket.ignite().await.map_err(failed)?;
+    let asked_to_end = rocket.shutdown();
+    tokio::select! {
+        launched = rocket.launch() => match launched {
+            Err(error) if !matches!(error.kind(), ErrorKind::Shutdown(..)) => {
+                return Err(failed(error));
+            }
+            _ => {}
+        },
+        () = asked_to_end => {}
+    }
+    let answered = async {
+        while !in_flight.is_none() {
+            tokio::time::sleep(LAST_BYTES).await;
+        }
+    };
+    let in_time = tokio::time::timeout(GRACE, answered).await;
+    tokio::time::sleep(LAST_BYTES).await;
+    let cut_off = "some requests did not end in time and were cut off";
+    in_time.map_err(|_| StartError::Other(cut_off.to_owned()))
+}
+
+/// The web over `service`, with Rocket's settings made of ours.
+pub fn rocket(config: &Config, service: &Service) -> Result<Rocket<Build>, StartError> {
+    let (auth, transport) = (service.auth.clone(), service.transport.clone());
+    let figment = figment(config, service);
+    Ok(crate::web::rocket(figment, config.web.clone(), auth, transport)?)
+}
+
+fn figment(config: &Config, service: &Service) -> Figment {
+    let shutdown = rocket::config::Shutdown {
+        ctrlc: true,
+        signals: [rocket::config::Sig::Term].into(),
+        grace: GRACE.as_secs() as u32,
+        mercy: MERCY_SECONDS,
+        ..rocket::config::Shutdown::default()
+    };
+    Figment::from(rocket::Config::release_default())
+        .merge(("address", config.address))
+        .merge(("port", config.port))
+        .merge(("workers", config.workers))
+        .merge(("secret_key", service.secret_key.expose_secret()))
+        .merge(("shutdown", shutdown))
+        // No version for strangers, no header that names its own sender's address (D12).
+        .merge(("ident", false))
+        .merge(("ip_header", false))
+        .merge(("cli_colors", false))
+        .merge(("log_level", "off"))
+        .select(config.profile.name())
+}
+
+/// For whoever started it, in plain words, once it listens.
+fn announce(config: &Config, notes: Vec<String>) -> AdHoc {
+    let mut lines = notes;
+    if let Route::Files(folder) = &config.mail.route {
+        lines.push(format!(
+            "no mail server is set (smtp_url): mails are files in {}, links included",
+            folder.display()
+        ));
+    }
+    if config.profile == Profile::Classroom {
+        lines.push(
+            "CLASSROOM PROFILE: reset tokens are handed to whoever asks. Never expose it."
+                .to_owned(),
+        );
+    }
+    let address = config.base_url.to_string();
+    AdHoc::on_liftoff("announce", move |_| {
+        Box::pin(async move {
+            for line in lines {
+                log::warn!("{line}");
+                eprintln!("gatehouse: {line}");
+            }
+            eprintln!("Gatehouse is at {}", address.trim_end_matches('/'));
+        })
+    })
+}
+
+/// Rocket asks for an orderly end at the first signal and only logs the second.
+fn end_at_second_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        for _ in 0..2 {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        eprintln!("gatehouse: ended at once, by the second signal");
+        std::process::exit(1);
+    });
+    Ok(())
+}
+
+/// Clears away what has expired, now and then.
+async fn purge(auth: Auth, worker: Arc<Worker>, every: Duration) {
+    let mut clock = tokio::time::interval(every);
+    loop {
+        clock.tick().await;
+        let now = Timestamp::now();
+        if let Err(error) = auth.purge_sessions(now).await {
+            log::warn!("expired sessions stay for now: {error}");
+        }
+        let worker = worker.clone();
+        let mails = spawn_blocking(move || worker.purge(now)).await;
+        if let Ok(Err(error)) = mails {
+            log::warn!("dead mails stay for now: {error}");
+        }
+    }
+}
+
+/// Rocket's error panics when nobody looks into it.
+fn in_words(error: &rocket::Error, config: &Config) -> String {
+    let place = format!("{}:{}", config.address, config.port);
+    match error.kind() {
+        ErrorKind::Bind(cause) | ErrorKind::Io(cause) => {
+            format!("cannot listen on {place}: {cause}; is it running already? (address, port)")
+        }
+        other => format!("cannot start on {place}: {other}"),
+    }
+}

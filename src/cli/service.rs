@@ -1,0 +1,83 @@
+//! Puts the layers together: database, mail, accounts.
+
+use std::sync::Arc;
+
+use crate::accounts::{Auth, Hasher};
+use crate::config::{Config, ConfigError};
+use crate::db::migrations::{self, MigrateError};
+use crate::db::{Db, OpenError};
+use crate::mail::transport::SendError;
+use crate::mail::worker::{Bell, Ear};
+use crate::mail::{Messages, Outbox, Route, Transport, Worker};
+use crate::theme::ThemeError;
+use crate::tokens::Sealer;
+use secrecy::SecretString;
+
+/// Names the key that seals the outbox; another name is another key.
+const OUTBOX_KEY: &str = "gatehouse outbox v1";
+
+/// Why the service did not start, or a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Theme(#[from] ThemeError),
+    #[error("mail: {0}")]
+    Mail(#[from] SendError),
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Everything but the web.
+pub struct Service {
+    pub secret_key: SecretString,
+    /// What the operator should know: a key was made.
+    pub notes: Vec<String>,
+    pub db: Db,
+    pub outbox: Outbox,
+    pub auth: Auth,
+    pub transport: Arc<Transport>,
+    pub worker: Arc<Worker>,
+    pub bell: Bell,
+    pub ear: Ear,
+}
+
+impl Service {
+    /// Opens the database and brings it up to date; connects to nothing else.
+    pub fn open(config: &Config) -> Result<Self, StartError> {
+        config.db.check_private()?;
+        let messages = Arc::new(Messages::load(&config.mail)?);
+        let transport = Arc::new(open_transport(config)?);
+        let (secret_key, note) = config.resolve_key()?;
+        let db = Db::open(&config.db)?;
+        migrations::run(&db)?;
+        let outbox = Outbox::new(Sealer::new(&secret_key, OUTBOX_KEY));
+        let hasher = Hasher::start(&config.hasher)?;
+        let (bell, ear) = Bell::new();
+        let accounts = config.accounts.clone();
+        let auth = Auth::new(db.clone(), hasher, outbox.clone(), messages, accounts, bell.clone());
+        let worker = Arc::new(Worker {
+            db: db.clone(),
+            outbox: outbox.clone(),
+            transport: transport.clone(),
+            compose: auth.compose(),
+        });
+        let notes = note.into_iter().collect();
+        Ok(Self { secret_key, notes, db, outbox, auth, transport, worker, bell, ear })
+    }
+}
+
+/// A folder that cannot be made is a setting to mend; nothing else is made before it.
+fn open_transport(config: &Config) -> Result<Transport, StartError> {
+    Transport::new(&config.mail).map_err(|error| match config.mail.route {
+        Route::Files(_) => ConfigError(format!("mail_folder: {error}")).into(),
+        _ => error.into(),
+    })
+}

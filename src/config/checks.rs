@@ -1,0 +1,219 @@
+//! Turns settings into each layer's configuration and refuses what contradicts itself.
+
+mod mail;
+mod site;
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::source::Sources;
+use super::{Config, ConfigError, Profile, SecretKey, Settings, Span};
+use crate::accounts::AccountsConfig;
+use crate::accounts::hasher::HasherConfig;
+use crate::accounts::password::Rules;
+use crate::accounts::session::Limits;
+use crate::db::DbConfig;
+use crate::mail::MailConfig;
+use crate::theme::Theme;
+use crate::web::WebConfig;
+
+/// OWASP's lowest bcrypt cost; below it only a debug build goes, for its tests.
+const LOWEST_COST: u32 = if cfg!(debug_assertions) { 4 } else { 10 };
+const HIGHEST_COST: u32 = 18;
+const SHORTEST_PASSWORD: usize = 8;
+
+pub fn assemble(
+    sources: &Sources,
+    settings: Settings,
+    smtp_password: Option<SecretString>,
+    secret_key: Option<SecretKey>,
+) -> Result<Config, ConfigError> {
+    let profile = sources.profile;
+    check_numbers(sources, &settings)?;
+    site::check_address(sources, &settings)?;
+    let port = free_port(sources, &settings)?;
+    let base_url = site::base_url(sources, &settings, port)?;
+    let theme = theme(sources, &settings)?;
+    let db_path = database_path(sources, &settings.database_url)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = or_default(settings.workers, cores);
+    let pool_size =
+        or_default(settings.database_connections, u32::try_from(workers + 4).unwrap_or(u32::MAX));
+    Ok(Config {
+        profile,
+        address: settings.address,
+        port,
+        workers,
+        key_file: db_path.with_file_name("secret_key"),
+        db: DbConfig { path: db_path, pool_size, wait: settings.database_wait.0 },
+        hasher: HasherConfig {
+            cost: settings.bcrypt_cost,
+            threads: or_default(settings.hash_threads, cores),
+            queue: settings.hash_queue,
+        },
+        accounts: accounts(profile, &settings),
+        mail: MailConfig {
+            site_name: settings.site_name.clone(),
+            from: mail::sender(sources, &settings, &base_url)?,
+            route: mail::route(sources, &settings, smtp_password)?,
+            base_url: base_url.clone(),
+            theme: theme.clone(),
+        },
+        web: web(sources, &settings, &base_url, &theme)?,
+        base_url,
+        theme,
+        purge_every: settings.purge_every.0,
+        log: log_level(sources, &settings.log_level)?,
+        secret_key,
+        secret_files: sources.secret_files(),
+    })
+}
+
+fn or_default<T: Default + PartialEq>(set: T, default: T) -> T {
+    if set == T::default() { default } else { set }
+}
+
+fn accounts(profile: Profile, settings: &Settings) -> AccountsConfig {
+    AccountsConfig {
+        password: Rules {
+            min_length: settings.password_min_length,
+            site_name: settings.site_name.clone(),
+            enforced: profile != Profile::Classroom,
+        },
+        sessions: Limits {
+            idle: settings.session_idle.0,
+            absolute: settings.session_absolute.0,
+            remembered_idle: settings.remembered_idle.0,
+            remembered_absolute: settings.remembered_absolute.0,
+            per_user: settings.sessions_per_user,
+        },
+        reset_lifetime: settings.reset_lifetime.0,
+    }
+}
+
+fn web(
+    sources: &Sources,
+    settings: &Settings,
+    base_url: &Url,
+    theme: &Theme,
+) -> Result<WebConfig, ConfigError> {
+    Ok(WebConfig {
+        site_name: settings.site_name.clone(),
+        accent_color: site::accent_color(sources, &settings.accent_color)?,
+        footer_links: site::footer_links(sources, &settings.footer_links)?,
+        base_url: base_url.clone(),
+        classroom: sources.profile == Profile::Classroom,
+        body_timeout: settings.body_timeout.0,
+        theme: theme.clone(),
+    })
+}
+
+fn check_numbers(sources: &Sources, settings: &Settings) -> Result<(), ConfigError> {
+    let cost = settings.bcrypt_cost;
+    if !(LOWEST_COST..=HIGHEST_COST).contains(&cost) {
+        let range = format!("is {cost}, must be {LOWEST_COST} to {HIGHEST_COST}");
+        return Err(sources.error("bcrypt_cost", &range));
+    }
+    let shortest = settings.password_min_length;
+    if !(SHORTEST_PASSWORD..=128).contains(&shortest) {
+        let range = format!("is {shortest}, must be {SHORTEST_PASSWORD} to 128");
+        return Err(sources.error("password_min_length", &range));
+    }
+    for (key, value, most) in [
+        ("workers", settings.workers, 1024),
+        ("hash_threads", settings.hash_threads, 1024),
+        ("database_connections", settings.database_connections as usize, 1024),
+    ] {
+        if value > most {
+            return Err(sources.error(key, &format!("is {value}, must be 0 to {most}")));
+        }
+    }
+    for (key, value, most) in [
+        ("hash_queue", settings.hash_queue, 100_000),
+        ("sessions_per_user", settings.sessions_per_user, 1000),
+    ] {
+        if !(1..=most).contains(&value) {
+            return Err(sources.error(key, &format!("is {value}, must be 1 to {most}")));
+        }
+    }
+    let name = settings.site_name.trim();
+    if name.is_empty() || name.chars().count() > 60 || name.chars().any(char::is_control) {
+        return Err(sources.error("site_name", "must be 1 to 60 characters on one line"));
+    }
+    check_spans(sources, settings)
+}
+
+fn check_spans(sources: &Sources, settings: &Settings) -> Result<(), ConfigError> {
+    let longer = |key: &str, value: Span, than: &str, limit: Span| {
+        if value.0 > limit.0 {
+            Err(sources.error(key, &format!("must not be longer than {than}")))
+        } else {
+            Ok(())
+        }
+    };
+    let day = Span(std::time::Duration::from_secs(86_400));
+    let minute = Span(std::time::Duration::from_secs(60));
+    longer("session_idle", settings.session_idle, "session_absolute", settings.session_absolute)?;
+    longer(
+        "remembered_idle",
+        settings.remembered_idle,
+        "remembered_absolute",
+        settings.remembered_absolute,
+    )?;
+    longer("reset_lifetime", settings.reset_lifetime, "1d", day)?;
+    longer("database_wait", settings.database_wait, "1m", minute)?;
+    longer("body_timeout", settings.body_timeout, "1m", minute)?;
+    longer("purge_every", settings.purge_every, "1d", day)
+}
+
+/// Port 0 is settled here, since links in mails need it before anything listens.
+fn free_port(sources: &Sources, settings: &Settings) -> Result<u16, ConfigError> {
+    if settings.port != 0 {
+        return Ok(settings.port);
+    }
+    std::net::TcpListener::bind((settings.address, 0))
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|cause| sources.error("address", &format!("cannot listen there: {cause}")))
+}
+
+fn theme(sources: &Sources, settings: &Settings) -> Result<Theme, ConfigError> {
+    if settings.theme_dir.is_empty() {
+        return Ok(Theme::default());
+    }
+    let dir = PathBuf::from(&settings.theme_dir);
+    if !dir.is_dir() {
+        return Err(sources.error("theme_dir", &format!("{} is no folder", dir.display())));
+    }
+    Ok(Theme { dir: Some(dir) })
+}
+
+fn database_path(sources: &Sources, url: &str) -> Result<PathBuf, ConfigError> {
+    if url.starts_with("postgres") {
+        return Err(sources.error("database_url", "PostgreSQL is not supported: use sqlite:PATH"));
+    }
+    let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    match path {
+        Some(path) if !path.is_empty() && !path.ends_with('/') && !path.starts_with(":memory:") => {
+            Ok(Path::new(path).to_path_buf())
+        }
+        _ => Err(sources.error("database_url", "must be \"sqlite:PATH\", PATH being a file")),
+    }
+}
+
+fn log_level(sources: &Sources, text: &str) -> Result<log::LevelFilter, ConfigError> {
+    match text {
+        "off" => Ok(log::LevelFilter::Off),
+        "error" => Ok(log::LevelFilter::Error),
+        // Two of Rocket's own names.
+        "warn" | "critical" => Ok(log::LevelFilter::Warn),
+        "info" | "normal" => Ok(log::LevelFilter::Info),
+        "debug" => Ok(log::LevelFilter::Debug),
+        _ => {
+            let levels = "must be \"off\", \"error\", \"warn\", \"info\" or \"debug\"";
+            Err(sources.error("log_level", levels))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The embedded migrations: run at start, refused when the database is newer than the program.
+
+use std::collections::HashSet;
+
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::{AnyConnection, Db, DbError};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(
+        "the database was made by a newer version of Gatehouse (it has migration {0}): \
+         start that version, or restore a backup made before it"
+    )]
+    Newer(String),
+    #[error("a migration failed: {0}")]
+    Failed(String),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Runs what is pending, all or nothing, and returns the names of what ran.
+pub fn run(db: &Db) -> Result<Vec<String>, MigrateError> {
+    if db.read_blocking(pending)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Within the write lock: of two processes that start at once, the second finds nothing to do.
+    db.write_blocking(|conn| {
+        let ran = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        Ok(ran.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// The versions that the program has and the database lacks.
+pub fn pending(conn: &mut AnyConnection) -> Result<Vec<String>, MigrateError> {
+    use diesel::migration::{Migration, MigrationSource};
+
+    let applied: HashSet<String> =
+        conn.applied_migrations().map_err(failed)?.iter().map(ToString::to_string).collect();
+    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
+        MIGRATIONS.migrations().map_err(failed)?;
+    let known: Vec<String> =
+        known.iter().map(|migration| migration.name().version().to_string()).collect();
+    if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
+        return Err(MigrateError::Newer(newer.clone()));
+    }
+    Ok(known.into_iter().filter(|version| !applied.contains(version)).collect())
+}
+
+fn failed(cause: impl ToString) -> MigrateError {
+    MigrateError::Failed(cause.to_string())
+}

@@ -1,0 +1,86 @@
+//! Every mail the service writes: a struct that names its variables, a folder of templates.
+
+use serde::Serialize;
+use tera::{Context, Tera};
+use url::Url;
+
+use super::{Letter, MailConfig};
+use crate::theme::{ThemeError, as_templates};
+
+/// A mail's variables; its templates are the folder `templates/mail/NAME`.
+pub trait Message: Serialize {
+    const NAME: &'static str;
+}
+
+/// The link to a new password.
+#[derive(Serialize)]
+pub struct PasswordReset {
+    pub email: String,
+    pub link: String,
+    /// How long the link lives, in minutes.
+    pub minutes: u64,
+}
+
+impl Message for PasswordReset {
+    const NAME: &'static str = "password_reset";
+}
+
+/// Tells the owner that the password is another one now.
+#[derive(Serialize)]
+pub struct PasswordChanged {
+    pub email: String,
+    /// The moment, in words, UTC.
+    pub when: String,
+    pub reset_url: String,
+}
+
+impl Message for PasswordChanged {
+    const NAME: &'static str = "password_changed";
+}
+
+/// What `gatehouse mail test` sends.
+#[derive(Serialize)]
+pub struct Test {
+    pub when: String,
+}
+
+impl Message for Test {
+    const NAME: &'static str = "test";
+}
+
+/// The compiled mail templates.
+pub struct Messages {
+    tera: Tera,
+    site_name: String,
+    base_url: Url,
+}
+
+impl Messages {
+    /// Fails when a template of `theme_dir` cannot be read or parsed.
+    pub fn load(config: &MailConfig) -> Result<Self, ThemeError> {
+        let mut tera = Tera::default();
+        tera.autoescape_on(vec![".html"]);
+        tera.add_raw_templates(as_templates(config.theme.mails()?, ".tera")?)
+            .map_err(|error| ThemeError::in_file(error, "mail", ".tera"))?;
+        Ok(Self { tera, site_name: config.site_name.clone(), base_url: config.base_url.clone() })
+    }
+
+    /// An absolute link to `path`.
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
+    }
+
+    pub fn write<M: Message>(&self, to: &str, message: &M) -> Result<Letter, ThemeError> {
+        let mut context = Context::from_serialize(message)?;
+        context.insert("site_name", &self.site_name);
+        context.insert("base_url", self.base_url.as_str().trim_end_matches('/'));
+        let part = |file: &str| self.tera.render(&format!("{}/{file}", M::NAME), &context);
+        Ok(Letter {
+            to: to.to_owned(),
+            // A line break in a subject would begin a header of the template's own.
+            subject: part("subject.txt")?.split_whitespace().collect::<Vec<_>>().join(" "),
+            text: part("body.txt")?,
+            html: part("body.html")?,
+        })
+    }
+}

@@ -1,0 +1,107 @@
+//! How the web shows the service: pages for browsers, JSON for programs, at the same URLs.
+
+pub mod accept;
+mod assets;
+mod client;
+mod door;
+mod error;
+mod guards;
+mod headers;
+pub mod in_flight;
+mod input;
+mod next;
+mod notice;
+mod pages;
+mod private_cookie;
+mod protocols;
+mod reply;
+mod session_cookie;
+mod site;
+mod templates;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rocket::figment::Figment;
+use rocket::{Build, Rocket, Route, catchers, routes};
+use url::Url;
+
+use crate::accounts::Auth;
+use crate::mail::Transport;
+use crate::theme::{Theme, ThemeError};
+
+pub use assets::Color;
+pub use site::{FooterLink, Site};
+
+/// What the web layer needs to know.
+#[derive(Debug, Clone)]
+pub struct WebConfig {
+    pub site_name: String,
+    pub accent_color: Color,
+    pub footer_links: Vec<FooterLink>,
+    pub base_url: Url,
+    /// The exercise's server: tokens in answers, no mail.
+    pub classroom: bool,
+    /// How long a request's body may take.
+    pub body_timeout: Duration,
+    pub theme: Theme,
+}
+
+/// The service, ready to launch. `figment` is Rocket's own configuration, checked before.
+pub fn rocket(
+    figment: Figment,
+    config: WebConfig,
+    auth: Auth,
+    transport: Arc<Transport>,
+) -> Result<Rocket<Build>, ThemeError> {
+    let site = Site::new(config, &transport)?;
+    let (figment, templates, clear_up) = templates::fairing(figment, &site.config.theme)?;
+    Ok(rocket::custom(figment)
+        .attach(templates)
+        .attach(clear_up)
+        .attach(headers::Headers)
+        .attach(client::RequestLog)
+        .attach(guards::TouchSessions)
+        .manage(site)
+        .manage(auth)
+        .manage(transport)
+        .mount("/", door::behind(routes()))
+        .register("/", catchers![error::catch]))
+}
+
+/// THE table of routes.
+fn routes() -> Vec<Route> {
+    let mut routes = routes![
+        pages::welcome::show,
+        pages::registration::show,
+        pages::registration::submit,
+        pages::registration::reloaded,
+        pages::login::show,
+        pages::login::submit,
+        pages::login::reloaded,
+        pages::logout::submit,
+        pages::profile::show,
+        pages::password_reset::show_ask,
+        pages::password_reset::submit_ask,
+        pages::password_reset::show_sent,
+        pages::password_reset::open_link,
+        pages::password_reset::show_new,
+        pages::password_reset::submit_new,
+        protocols::health,
+        protocols::ready,
+        protocols::change_password,
+        protocols::robots,
+        protocols::favicon,
+        assets::serve,
+    ];
+    #[cfg(debug_assertions)]
+    routes.extend(routes![pages::dev_mailbox::show]);
+    routes.extend(door::everything_else());
+    routes
+}
+
+/// Whether the page templates, those of `theme_dir` included, can be read.
+pub fn check_templates(theme: &Theme) -> Result<(), ThemeError> {
+    templates::check(theme)
+}

@@ -1,0 +1,42 @@
+//! A notice that survives one redirect: a fixed code in a private cookie, never text from a URL.
+
+use std::time::Duration;
+
+use rocket::http::CookieJar;
+
+use super::{Site, private_cookie, words};
+
+const COOKIE: &str = "notice";
+/// Long enough for a redirect on a slow line.
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    SignedUp,
+    LoggedOut,
+    PasswordUpdated,
+}
+
+impl Notice {
+    const ALL: [Self; 3] = [Self::SignedUp, Self::LoggedOut, Self::PasswordUpdated];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::SignedUp => "signed_up",
+            Self::LoggedOut => "logged_out",
+            Self::PasswordUpdated => "password_updated",
+        }
+    }
+}
+
+/// Leaves a notice for the next page.
+pub fn leave(jar: &CookieJar<'_>, site: &Site, notice: Notice) {
+    private_cookie::set(jar, site, COOKIE, notice.code().to_owned(), Some(LIFETIME));
+}
+
+/// The notice left for this page, once.
+pub fn take(jar: &CookieJar<'_>, site: &Site) -> Option<&'static str> {
+    let code = private_cookie::get(jar, site, COOKIE)?;
+    private_cookie::remove(jar, site, COOKIE);
+    Notice::ALL.into_iter().find(|notice| notice.code() == code).map(words::notice)
+}

@@ -1,0 +1,110 @@
+//! Sentences that people and programs read, as far as they are not in a template.
+
+use rocket::http::Status;
+
+use super::notice::Notice;
+use crate::accounts::FieldError;
+use crate::accounts::email::EmailError;
+use crate::accounts::password::{MAX_BYTES, PasswordError};
+
+pub const WELCOME: &str = "Bienvenue";
+pub const USER_CREATED: &str = "user created";
+pub const EMAIL_TAKEN: &str = "email already registered";
+pub const LOGGED_IN: &str = "logged in";
+pub const WRONG_CREDENTIALS: &str = "wrong email or password";
+pub const WRONG_CREDENTIALS_ON_PAGE: &str = "The e-mail address or the password is wrong.";
+pub const FORBIDDEN: &str = "Forbidden";
+pub const INVALID: &str = "some fields are missing or refused";
+pub const RESET_ASKED: &str = "if this address has an account, a link is on its way";
+pub const RESET_LIVE: &str = "send the new password with PUT /reset_password";
+pub const PASSWORD_UPDATED: &str = "Password updated";
+pub const SIGN_UP_BY_POST: &str = "sign up with POST /users";
+pub const LOG_IN_BY_POST: &str = "log in with POST /sessions";
+pub const RESET_BY_POST: &str = "ask for a reset with POST /reset_password";
+pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
+
+pub fn notice(notice: Notice) -> &'static str {
+    match notice {
+        Notice::SignedUp => "Welcome. Your account is ready and you are logged in.",
+        Notice::LoggedOut => "You are logged out.",
+        Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
+    }
+}
+
+/// What is wrong with a field, and what would be fine.
+pub fn field_error(field: &str, error: FieldError) -> String {
+    match error {
+        FieldError::Missing => match field {
+            "email" => "Enter your e-mail address.".to_owned(),
+            "password" => "Enter your password.".to_owned(),
+            "new_password" => "Enter a new password.".to_owned(),
+            _ => "This field is missing.".to_owned(),
+        },
+        FieldError::Twice => "This field was sent twice; send it once.".to_owned(),
+        FieldError::NotText => "This field must be text.".to_owned(),
+        FieldError::NotUtf8 => "This is not valid UTF-8 text.".to_owned(),
+        FieldError::Unknown => "There is no such field.".to_owned(),
+        FieldError::EmailTaken => {
+            "This address has an account already. Log in, or reset its password.".to_owned()
+        }
+        FieldError::Email(error) => email_error(error).to_owned(),
+        FieldError::Password(error) => password_error(error),
+    }
+}
+
+fn email_error(error: EmailError) -> &'static str {
+    match error {
+        EmailError::TooLong => "This address is too long; the longest has 254 characters.",
+        EmailError::Spaces => "An e-mail address has no spaces in it.",
+        EmailError::Form => "Enter an e-mail address like name@example.org.",
+    }
+}
+
+fn password_error(error: PasswordError) -> String {
+    match error {
+        PasswordError::TooShort { min: 1 } => "Enter a password.".to_owned(),
+        PasswordError::TooShort { min } => {
+            format!("Too short: use at least {min} characters. A few unrelated words are good.")
+        }
+        PasswordError::TooLong => format!("Too long: use at most {MAX_BYTES} bytes."),
+        PasswordError::Common => {
+            "This is one of the most common passwords, which attackers try first. \
+             Use a few unrelated words."
+                .to_owned()
+        }
+        PasswordError::LikeEmail => {
+            "This is your e-mail address, or little more. Use a few unrelated words.".to_owned()
+        }
+        PasswordError::LikeSiteName => {
+            "This is the name of this site, or little more. Use a few unrelated words.".to_owned()
+        }
+        PasswordError::Unchanged => {
+            "This is the password you have now. Use another: a few unrelated words.".to_owned()
+        }
+        PasswordError::Sequence => {
+            "This is one character repeated, or a plain sequence. Use a few unrelated words."
+                .to_owned()
+        }
+    }
+}
+
+/// What a program reads in an error's `message`.
+pub fn status(status: Status) -> &'static str {
+    match status.code {
+        400 => "the request cannot be read",
+        403 => FORBIDDEN,
+        404 => "there is nothing at this address",
+        405 => "this address does not take that method; see Allow",
+        408 => "the request took too long",
+        413 => "the request is too large",
+        415 => {
+            "send application/x-www-form-urlencoded, multipart/form-data or application/json, in UTF-8"
+        }
+        421 => "this host is not the one this service is configured for (base_url)",
+        422 => INVALID,
+        429 => "too many tries; see Retry-After",
+        503 => "too busy; see Retry-After",
+        500.. => "something went wrong; the error id tells the operator more",
+        _ => "the request could not be carried out",
+    }
+}

@@ -1,0 +1,94 @@
+//! `gatehouse check`, `migrate` and `--help`: what an operator types.
+
+use diesel::connection::SimpleConnection;
+
+use crate::program::Home;
+
+/// With a cost that takes long enough to be sound.
+fn sound() -> Home {
+    Home::new().with("ROCKET_BCRYPT_COST", "12").with("ROCKET_MAIL_TRANSPORT", "files")
+}
+
+#[test]
+fn check_finds_nothing_wrong_before_and_after_the_first_start() {
+    let home = sound();
+    let before = home.run(&["check"]);
+    before.exits(0).says("secret key: will be made").says("database file: will be made");
+    before.says("mail folder: data/outbox can be made");
+    assert!(home.listing().is_empty(), "{:?}", home.listing());
+
+    home.start().stop();
+    let after = home.run(&["check"]);
+    after.exits(0).says("ok    secret key: data/secret_key").says("ok    database: up to date");
+    after.says("ok    templates").says("ok    mail: files in data/outbox").says("ok    address");
+    assert!(after.out.lines().all(|line| line.starts_with("ok    ")), "{after:?}");
+}
+
+#[test]
+fn b105_check_names_what_others_can_read_and_how_to_mend_it() {
+    for file in ["data/secret_key", "data/gatehouse.db"] {
+        let home = sound();
+        home.start().stop();
+        home.chmod(file, 0o644);
+        let found = home.run(&["check"]);
+        found.exits(1).says(&format!("can be read by others: chmod 600 {file}"));
+        let mends: Vec<&str> = found.out.lines().filter(|line| line.starts_with("MEND")).collect();
+        assert_eq!(mends.len(), 1, "{found:?}");
+        home.chmod(file, 0o600);
+        home.run(&["check"]).exits(0);
+    }
+}
+
+#[test]
+fn check_names_a_template_that_cannot_be_read() {
+    for (file, text) in [
+        ("theme/pages/login.html.tera", "{% extends \"layout\" %}{% block main %}"),
+        ("theme/pages/login.html.tera", "{% extends \"nowhere\" %}"),
+        ("theme/mail/password_reset/body.txt.tera", "{{ link "),
+    ] {
+        let home = sound().with("ROCKET_THEME_DIR", "theme");
+        home.write(file, text);
+        let name = file.rsplit('/').nth(usize::from(file.contains("/mail/"))).expect("a name");
+        let name = name.split('.').next().expect("a name");
+        home.run(&["check"]).exits(1).says("MEND  templates: ").says(name);
+    }
+}
+
+#[test]
+fn check_finds_a_cost_that_is_too_cheap_a_newer_database_and_the_classroom() {
+    let home = sound();
+    home.start().stop();
+    let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')";
+    home.database().batch_execute(newer).expect("inserted");
+    home.run(&["check"]).exits(1).says("MEND  database: ").says("newer version");
+    Home::new().run(&["check"]).exits(1).says("MEND  hashing: ").says("raise bcrypt_cost");
+    let classroom = Home::new().with("ROCKET_PROFILE", "classroom").run(&["check"]);
+    classroom.exits(1).says("MEND  profile: classroom");
+}
+
+#[test]
+fn migrate_makes_the_database_once() {
+    let home = Home::new();
+    let first = home.run(&["migrate"]);
+    first.exits(0);
+    let ran: Vec<&str> = first.out.lines().collect();
+    let known = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite"));
+    assert_eq!(ran.len(), known.expect("a folder").count(), "{first:?}");
+    assert!(ran.iter().all(|line| line.starts_with("ran migration ")), "{first:?}");
+    assert_eq!(home.mode("data/gatehouse.db"), 0o600);
+    home.run(&["migrate"]).exits(0).says("nothing to do");
+    home.start().program().get("/ready").is(200);
+}
+
+#[test]
+fn help_is_worth_reading() {
+    let home = Home::new();
+    let help = home.run(&["--help"]);
+    help.exits(0).says("serve").says("check").says("migrate").says("mail").says("Rocket.toml");
+    home.run(&["check", "--help"]).exits(0).says("Exit status");
+    home.run(&["mail", "--help"]).exits(0).says("test").says("queue");
+    home.run(&["mail", "queue", "--help"]).exits(0).says("list").says("retry").says("drop");
+    home.run(&["--version"]).exits(0).says(env!("CARGO_PKG_VERSION"));
+    home.run(&["serv"]).exits(2).says("serve");
+    assert!(home.listing().is_empty(), "{:?}", home.listing());
+}

@@ -1,0 +1,119 @@
+//! The program itself, in a folder of its own, at a port of its own.
+
+use std::fs::{self, File};
+use std::process::{Child, Command, Stdio};
+
+use diesel::Connection;
+use diesel::prelude::*;
+use gatehouse::db::AnyConnection;
+use gatehouse::db::schema::{outbox, sessions, users};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::patience::soon;
+
+/// Running until it is dropped.
+pub struct Gatehouse {
+    process: Child,
+    folder: TempDir,
+    url: String,
+}
+
+/// How many rows there are.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rows {
+    pub users: i64,
+    pub sessions: i64,
+    pub mails: i64,
+}
+
+impl Gatehouse {
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With more lines of settings.
+    #[track_caller]
+    pub fn with(settings: &str) -> Self {
+        Self::with_profile("debug", settings)
+    }
+
+    #[track_caller]
+    pub fn with_profile(profile: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name| File::create(folder.path().join(name)).expect("a file");
+        let settings = format!("[{profile}]\nport = 0\nbcrypt_cost = 4\n{settings}\n");
+        fs::write(folder.path().join("Rocket.toml"), settings).expect("settings");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+            .current_dir(folder.path())
+            // Settings of whoever runs the tests must not reach it.
+            .env_clear()
+            .env("ROCKET_PROFILE", profile)
+            .stdin(Stdio::null())
+            .stdout(file("log"))
+            .stderr(file("words"))
+            .spawn()
+            .expect("the program starts");
+        let url = soon("the program says where it is", || {
+            let words = fs::read_to_string(folder.path().join("words")).expect("UTF-8");
+            let ended = process.try_wait().expect("a child of ours");
+            assert!(ended.is_none(), "the program ended: {words}");
+            let (_, address) = words.split_once("Gatehouse is at ")?;
+            address.split_once('\n').map(|(address, _)| address.to_owned())
+        });
+        Self { process, folder, url }
+    }
+
+    /// The address of a page.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn host(&self) -> &str {
+        self.url.strip_prefix("http://").expect("plain http")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("UTF-8")
+    }
+
+    /// The log's lines about requests, as `METHOD route status`.
+    pub fn requests(&self) -> Vec<String> {
+        let lines = self.log();
+        let lines = lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+        lines
+            .filter(|line: &Value| line["event"] == "request")
+            .map(|line| {
+                let text = |key: &str| line[key].as_str().unwrap_or("?").to_owned();
+                format!("{} {} {}", text("method"), text("path"), line["status"])
+            })
+            .collect()
+    }
+
+    /// A connection past the program's own.
+    pub fn database(&self) -> AnyConnection {
+        let path = self.folder.path().join("data/gatehouse.db");
+        AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens")
+    }
+
+    pub fn rows(&self) -> Rows {
+        let conn = &mut self.database();
+        Rows {
+            users: users::table.count().get_result(conn).expect("users"),
+            sessions: sessions::table.count().get_result(conn).expect("sessions"),
+            mails: outbox::table.count().get_result(conn).expect("mails"),
+        }
+    }
+}
+
+impl Drop for Gatehouse {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- what the program logged\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The running program in a real Chromium.
+
+mod browser;
+mod driver;
+mod gatehouse;
+mod neighbour;
+mod patience;
+mod tour;
+mod traffic;
+
+mod attacks; // what other sites and harmful input can do: nothing
+mod every_page; // every page and error state, in every mode
+mod flow; // the whole way, with scripts, without, on a phone
+mod keyboard; // the whole way by keys alone
+mod theme; // the owner's own look
+mod weight; // requests and bytes

@@ -1,0 +1,74 @@
+//! What happens when the database fails: nothing is half done, nothing is invented.
+
+use diesel::RunQueryDsl;
+use gatehouse::db::{AnyConnection, DbError};
+use rocket::http::Method;
+
+use crate::app::{PASSWORD, TestApp, urlencoded};
+
+const ANN: &str = "ann@example.com";
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+fn pair() -> Vec<u8> {
+    urlencoded(&[("email", ANN), ("password", PASSWORD)]).into_bytes()
+}
+
+#[test]
+fn a_sign_up_whose_session_cannot_begin_leaves_no_account() {
+    let app = TestApp::new();
+    app.sql(
+        "CREATE TRIGGER full BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END;",
+    );
+    let before = app.dump();
+    let ann = app.browser();
+    ann.send_for_a_fault(Method::Post, "/users", &[FORM], pair()).is(500);
+    assert_eq!(app.dump(), before);
+    app.sql("DROP TRIGGER full;");
+    ann.post("/users", &[("email", ANN), ("password", PASSWORD)]).goes_to("/profile");
+}
+
+#[test]
+fn every_connection_is_durable_waits_its_turn_and_keeps_references() {
+    #[derive(diesel::QueryableByName)]
+    struct Pragma {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        value: String,
+    }
+    let app = TestApp::with("database_wait = \"2s\"", &[]);
+    for (pragma, column, value) in [
+        ("journal_mode", "journal_mode", "wal"),
+        // FULL: what was acknowledged survives a power cut.
+        ("synchronous", "synchronous", "2"),
+        ("foreign_keys", "foreign_keys", "1"),
+        ("busy_timeout", "timeout", "2000"),
+    ] {
+        let query = format!("SELECT CAST({column} AS TEXT) AS value FROM pragma_{pragma}");
+        let read = |conn: &mut AnyConnection| {
+            diesel::sql_query(query).get_result::<Pragma>(conn).map_err(DbError::from)
+        };
+        let found = app.service.db.read_blocking(read).expect("an answer");
+        assert_eq!(found.value, value, "{pragma}");
+    }
+}
+
+#[test]
+fn b87_a_database_that_vanished_takes_no_more_writes() {
+    let app = TestApp::new();
+    let ann = app.signed_up(ANN);
+    let file = app.folder.path().join("gatehouse.db");
+    let aside = app.folder.path().join("aside.db");
+    std::fs::rename(&file, &aside).expect("moved");
+    for visitor in [app.browser(), app.program()] {
+        let answer = visitor.send(Method::Post, "/sessions", &[FORM], pair());
+        answer.is(503);
+        assert!(answer.header("retry-after").is_some());
+        visitor.get("/ready").is(503);
+    }
+    std::fs::write(&file, "").expect("another file of that name");
+    let bob = [("email", "bob@example.com"), ("password", PASSWORD)];
+    app.program().post("/users", &bob).is(503);
+    std::fs::rename(&aside, &file).expect("moved back");
+    app.program().get("/ready").is(200);
+    ann.get("/profile").is(200);
+    ann.delete("/sessions").goes_to("/");
+}

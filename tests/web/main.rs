@@ -1,0 +1,27 @@
+//! What the service answers, through Rocket's local client: every test has its own database.
+
+mod answer;
+mod app;
+mod overtake;
+
+mod clock; // B-105d: a clock that was wrong
+mod contract; // every row of the contract, for people and for programs
+mod cross_site; // D5: the door, walked route by route
+mod disguise; // methods and content types that are not what they say
+mod email; // one person, many spellings
+mod faults; // a database that fails
+mod headers; // D11 on every answer
+mod host; // D7: whose name a request may bear
+mod injection; // B-57: SQL where text belongs
+mod input; // bad input of every kind
+mod letters; // what a mail says, and its headers
+mod login; // sameness, hash upgrades, long passwords, a full queue
+mod mail; // the outbox and its worker
+mod next; // redirect targets
+mod pages; // escaping, titles, forms shown again
+mod password_reset; // ask, open the link, choose a new password
+mod races; // many at once
+mod reset_token; // what kills a token, and what does not
+mod session; // cookies: forged, planted, replayed
+mod session_life; // limits, several devices, what is stored
+mod traps; // the framework's snares that the code is built around
