@@ -9,7 +9,7 @@ use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use rocket::{Build, Rocket};
 use secrecy::ExposeSecret;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
 
 use super::service::{Service, StartError};
@@ -65,10 +65,10 @@ async fn serve(config: Config, service: Service) -> Result<(), StartError> {
     let rocket = rocket(&config, &service)?
         .attach(announce(&config, service.notes.clone()))
         .attach(in_flight.clone());
-    end_at_second_signal()?;
+    let signals = Signals::listen()?;
     let bell = service.bell.clone();
     let (liftoff, worker) = background(service, config.purge_every);
-    let launched = launch(rocket.attach(liftoff), &in_flight, &config).await;
+    let launched = launch(rocket.attach(liftoff), signals, &in_flight, &config).await;
     // The mail in the worker's hands leaves; one that takes too long is tried again later.
     let worker_ends = spawn_blocking(move || {
         bell.stop();
@@ -112,12 +112,14 @@ fn background(service: Service, purge_every: Duration) -> (AdHoc, WorkerThread) 
 /// not wait at all, when its listener hears of the end before the rest of it.
 async fn launch(
     rocket: Rocket<Build>,
+    signals: Signals,
     in_flight: &InFlight,
     config: &Config,
 ) -> Result<(), StartError> {
     let failed = |error: rocket::Error| StartError::Other(in_words(&error, config));
     let rocket = rocket.ignite().await.map_err(failed)?;
     let asked_to_end = rocket.shutdown();
+    tokio::spawn(signals.obey(asked_to_end.clone()));
     tokio::select! {
         launched = rocket.launch() => match launched {
             Err(error) if !matches!(error.kind(), ErrorKind::Shutdown(..)) => {
@@ -147,8 +149,8 @@ pub fn rocket(config: &Config, service: &Service) -> Result<Rocket<Build>, Start
 
 fn figment(config: &Config, service: &Service) -> Figment {
     let shutdown = rocket::config::Shutdown {
-        ctrlc: true,
-        signals: [rocket::config::Sig::Term].into(),
+        ctrlc: false,
+        signals: Default::default(),
         grace: GRACE.as_secs() as u32,
         mercy: MERCY_SECONDS,
         ..rocket::config::Shutdown::default()
@@ -194,21 +196,36 @@ fn announce(config: &Config, notes: Vec<String>) -> AdHoc {
     })
 }
 
-/// Rocket asks for an orderly end at the first signal and only logs the second.
-fn end_at_second_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::spawn(async move {
-        for _ in 0..2 {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+/// The two signals that ask for the end. Rocket listens for its own only after it has said that it
+/// is there, and one that came in between would be lost: so it listens for none.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
+    }
+
+    /// An orderly end at the first signal, the end itself at the second.
+    async fn obey(mut self, shutdown: rocket::Shutdown) {
+        self.next().await;
+        shutdown.notify();
+        self.next().await;
         eprintln!("gatehouse: ended at once, by the second signal");
         std::process::exit(1);
-    });
-    Ok(())
+    }
 }
 
 /// Clears away what has expired, now and then.
