@@ -7,13 +7,13 @@ use std::thread;
 use std::time::Instant;
 
 use diesel::prelude::*;
-use diesel::sql_types::Text;
 use gatehouse::db::schema::{outbox, users};
 use gatehouse::tokens::generate_uuid;
 use serde_json::json;
 
 use crate::http::Visitor;
 use crate::program::{Home, PASSWORD, Running};
+use crate::rows::integrity;
 
 const ROUNDS: usize = 30;
 const WRITES: usize = 200;
@@ -217,18 +217,6 @@ fn share<T>(list: &[T], number: usize) -> impl Iterator<Item = &T> {
     list.iter().skip(number).step_by(CLIENTS)
 }
 
-#[derive(QueryableByName)]
-struct Check {
-    #[diesel(sql_type = Text)]
-    integrity_check: String,
-}
-
-fn integrity(home: &Home) -> String {
-    let rows: Vec<Check> =
-        diesel::sql_query("PRAGMA integrity_check").load(&mut home.database()).expect("checked");
-    rows.into_iter().map(|row| row.integrity_check).collect::<Vec<_>>().join("; ")
-}
-
 fn count(rows: QueryResult<i64>) -> usize {
     usize::try_from(rows.expect("counted")).expect("not negative")
 }
@@ -245,7 +233,7 @@ fn b86_thirty_times_kill_9_under_load_lose_nothing() {
         assert!(written.writes() >= WRITES, "round {round}: {} writes", written.writes());
         server = home.start();
         read_back(&server, &written);
-        assert_eq!(integrity(&home), "ok", "round {round}");
+        assert_eq!(integrity(&mut home.database()), "ok", "round {round}");
         all.add(written);
     }
     // And what was there after the first round is there after the last.

@@ -1,13 +1,16 @@
 //! The running program: started, stopped, killed, misconfigured, driven over real sockets.
 
+mod deeds; // what writes, as a form and as JSON
 mod http; // a small blocking HTTP/1.1 client
 mod program; // the program in a folder of its own
+mod rows; // what the database holds
 mod smtp; // a mail server of someone else's making
 
 mod bad_start; // refused settings, as the operator sees them
 mod check; // `gatehouse check`, `migrate`, `--help`
 mod classroom; // the exercise's client, unmodified
 mod crash; // kill -9 under load
+mod database; // locked, read-only, gone
 mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused
 mod mail_security; // passwords and certificates of mail servers

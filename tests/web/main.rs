@@ -2,6 +2,7 @@
 
 mod answer;
 mod app;
+mod crowd;
 mod overtake;
 
 mod clock; // B-105d: a clock that was wrong
