@@ -1,11 +1,12 @@
 //! Faults of the database under the running service: locked, read-only, gone.
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 
-use crate::deeds::{DEEDS, Person, two_people};
+use crate::deeds::{DEEDS, Deed, Person, everybody_succeeds, two_people};
 use crate::http::Answer;
 use crate::program::Home;
 use crate::rows::{dump, integrity, select};
@@ -21,7 +22,7 @@ type Outcome<'a> = (&'a Person, &'static str, Answer, Duration);
 /// Every deed by everybody, all at once.
 fn all_at_once(people: &[Person]) -> Vec<Outcome<'_>> {
     thread::scope(|scope| {
-        let begin = |person, (name, deed): (_, crate::deeds::Deed)| {
+        let begin = |person, (name, deed): (_, Deed)| {
             scope.spawn(move || {
                 let (mut visitor, began) = (Person::visitor(person), Instant::now());
                 let answer = deed(person, &mut visitor);
@@ -32,20 +33,6 @@ fn all_at_once(people: &[Person]) -> Vec<Outcome<'_>> {
             people.iter().flat_map(|person| DEEDS.map(|deed| begin(person, deed))).collect();
         running.into_iter().map(|thread| thread.join().expect("answered")).collect()
     })
-}
-
-/// One deed after another by everybody; each must succeed.
-#[track_caller]
-fn all_succeed(people: &[Person]) {
-    for person in people {
-        for (name, deed) in DEEDS {
-            let mut visitor = person.visitor();
-            person.succeeds(name, &deed(person, &mut visitor));
-            if name == "log in" {
-                visitor.get("/profile").is(200).says(&person.email);
-            }
-        }
-    }
 }
 
 #[test]
@@ -103,9 +90,85 @@ fn b84_a_lock_that_stays_is_503_in_time_and_nothing_is_half_done() {
         person.visitor().get("/profile").is(200).says(&person.email);
     }
     other.batch_execute("ROLLBACK").expect("released");
-    all_succeed(&people);
-    assert_eq!(integrity(&mut home.database()), "ok");
+    everybody_succeeds(&home, &people);
     let sessions = "SELECT CAST(count(*) AS TEXT) AS value FROM sessions";
     // Who signed up in a browser is signed in; a reset ended everybody else's.
     assert_eq!(select(&mut home.database(), sessions), ["1"]);
+}
+
+/// What started it has taken root's right to write where no mode allows it.
+fn obeying_modes() -> Home {
+    let mut words = Vec::new();
+    if rustix::process::geteuid().is_root() {
+        words.extend(["setpriv", "--bounding-set=-dac_override,-dac_read_search"]);
+    }
+    Home::new().started_by(&words)
+}
+
+#[test]
+fn b87_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_503() {
+    let files = ["data/gatehouse.db", "data/gatehouse.db-wal", "data/gatehouse.db-shm"];
+    let home = obeying_modes();
+    let server = home.start();
+    let people = two_people(&home, &server);
+    files.iter().for_each(|file| home.chmod(file, 0o400));
+    home.chmod("data", 0o500);
+    // The file that is open stays as it was opened. A lock makes the service want it once more.
+    let mut other = home.database();
+    other.batch_execute("BEGIN EXCLUSIVE").expect("locked");
+    thread::scope(|scope| {
+        let deeds = scope.spawn(|| all_at_once(&people));
+        while !deeds.is_finished() {
+            for person in &people {
+                let status = person.visitor().get("/profile").status;
+                assert!([200, 503].contains(&status), "{status}");
+            }
+        }
+        for (person, name, answer, _) in deeds.join().expect("answered") {
+            person.is_turned_away(name, &answer);
+        }
+    });
+    other.batch_execute("ROLLBACK").expect("released");
+    let refused = home.run(&[]);
+    refused.exits(1).says("data/gatehouse.db").says("ermission denied").complains_in_one_line();
+
+    home.chmod("data", 0o700);
+    files.iter().for_each(|file| home.chmod(file, 0o600));
+    everybody_succeeds(&home, &people);
+    server.stop();
+    assert_eq!(integrity(&mut home.database()), "ok");
+}
+
+#[test]
+fn b87_a_file_or_folder_that_is_gone_is_503_and_never_made_anew() {
+    for gone in ["data/gatehouse.db", "data"] {
+        let home = Home::new();
+        let server = home.start();
+        let people = two_people(&home, &server);
+        let aside = home.file("aside");
+        fs::rename(home.file(gone), &aside).expect("moved");
+        for person in &people {
+            for (name, deed) in DEEDS {
+                person.is_turned_away(name, &deed(person, &mut person.visitor()));
+            }
+        }
+        server.program().get("/ready").is(503);
+        server.program().get("/health").is(200);
+        assert!(!home.file("data/gatehouse.db").exists(), "{:?}", home.listing());
+        // Nor is another one taken for it.
+        fs::create_dir_all(home.file("data")).expect("made");
+        fs::copy(
+            if gone == "data" { aside.join("gatehouse.db") } else { aside.clone() },
+            home.file("data/gatehouse.db"),
+        )
+        .expect("copied");
+        let (name, deed) = DEEDS[0];
+        people[0].is_turned_away(name, &deed(&people[0], &mut people[0].visitor()));
+        if gone == "data" {
+            fs::remove_dir_all(home.file(gone)).expect("removed");
+        }
+        fs::rename(&aside, home.file(gone)).expect("moved back");
+        server.program().get("/ready").is(200);
+        everybody_succeeds(&home, &people);
+    }
 }

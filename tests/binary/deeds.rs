@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::http::{Answer, Visitor};
 use crate::program::{Home, PASSWORD, Running, eventually};
-use crate::rows::select;
+use crate::rows::{dump, integrity, select};
 
 pub const NEW_PASSWORD: &str = "another harbour";
 
@@ -89,6 +89,41 @@ impl Person {
             assert!(answer.json()["error_id"].is_string(), "{what}");
         }
     }
+}
+
+/// What is promised while nothing can be written.
+#[track_caller]
+pub fn everybody_is_turned_away(home: &Home, server: &Running, people: &[Person]) {
+    let before = dump(&mut home.database(), &[]);
+    for person in people {
+        for (name, deed) in DEEDS {
+            let answer = deed(person, &mut person.visitor());
+            person.is_turned_away(name, &answer);
+            if name == "log out" && person.has_browser {
+                // Signed in still, and told so: the button is there to try again.
+                answer.says(&person.email).says("Log out");
+            }
+        }
+        person.visitor().get("/profile").is(200).says(&person.email);
+    }
+    server.browser().get("/login").is(200);
+    server.program().get("/health").is(200);
+    assert_eq!(dump(&mut home.database(), &[]), before);
+    assert_eq!(integrity(&mut home.database()), "ok");
+}
+
+/// And once it can be written again.
+#[track_caller]
+pub fn everybody_succeeds(home: &Home, people: &[Person]) {
+    for person in people {
+        for (name, deed) in DEEDS {
+            person.succeeds(name, &deed(person, &mut person.visitor()));
+        }
+        // Who was logged out is.
+        let gone = if person.has_browser { 303 } else { 403 };
+        person.visitor().get("/profile").is(gone);
+    }
+    assert_eq!(integrity(&mut home.database()), "ok");
 }
 
 /// The path of the link that a debug build's mailbox shows for that address.

@@ -11,6 +11,7 @@ mod check; // `gatehouse check`, `migrate`, `--help`
 mod classroom; // the exercise's client, unmodified
 mod crash; // kill -9 under load
 mod database; // locked, read-only, gone
+mod disk; // full, and with room again
 mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused
 mod mail_security; // passwords and certificates of mail servers

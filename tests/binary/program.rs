@@ -12,8 +12,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
 use gatehouse::db::AnyConnection;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::http::Visitor;
@@ -21,18 +22,26 @@ use crate::http::Visitor;
 pub const PASSWORD: &str = "a quiet harbour";
 /// A start takes a fraction of a second; a busy machine may make it seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For [`Home::started_by`] before [`Running::limit_files`]: a signal would end the program, where a
+/// disk only refuses.
+pub const IGNORING_XFSZ: [&str; 3] = ["sh", "-c", "trap '' XFSZ && exec \"$0\" \"$@\""];
 const ANNOUNCEMENT: &str = "Gatehouse is at http://";
 
 /// A folder to start the program in, and its environment: nothing is inherited.
 pub struct Home {
     folder: Arc<TempDir>,
     environment: BTreeMap<String, String>,
+    /// The words of another program that starts ours.
+    starter: Vec<String>,
+    /// Where we see the folder, if not where the program does.
+    view: Option<PathBuf>,
 }
 
 impl Home {
     pub fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-        let home = Self { folder, environment: BTreeMap::new() };
+        let (environment, starter) = (BTreeMap::new(), Vec::new());
+        let home = Self { folder, environment, starter, view: None };
         home.with("ROCKET_PORT", "0").with("ROCKET_BCRYPT_COST", "4")
     }
 
@@ -45,12 +54,24 @@ impl Home {
         self.environment.insert(variable.to_owned(), value.to_owned());
     }
 
+    /// Started by another program, whose last argument is ours.
+    pub fn started_by(mut self, words: &[&str]) -> Self {
+        self.starter = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Seen by the test at another path than by the program.
+    pub fn seen_at(mut self, view: PathBuf) -> Self {
+        self.view = Some(view);
+        self
+    }
+
     pub fn unset(&mut self, variable: &str) {
         self.environment.remove(variable);
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.view.as_deref().unwrap_or(self.folder.path())
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -94,12 +115,27 @@ impl Home {
     pub fn database(&self) -> AnyConnection {
         let path = self.file("data/gatehouse.db");
         assert!(path.exists(), "there is no database yet");
-        AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens")
+        let open = |path: &Path| AnyConnection::establish(path.to_str().expect("UTF-8"));
+        if self.view.is_none() {
+            return open(&path).expect("opens");
+        }
+        // SQLite follows every link by its name, and finds the way into another process's view of
+        // the files no more. A copy shows the same; once opened, it needs no name.
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["gatehouse.db", "gatehouse.db-wal"] {
+            let _ = fs::copy(path.with_file_name(name), folder.path().join(name));
+        }
+        let mut copy = open(&folder.path().join("gatehouse.db")).expect("opens");
+        copy.batch_execute("SELECT count(*) FROM sqlite_master").expect("read");
+        copy
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
-        command.args(arguments).current_dir(self.path()).env_clear().envs(&self.environment);
+        let ours = env!("CARGO_BIN_EXE_gatehouse");
+        let mut words = self.starter.iter().map(String::as_str).chain([ours]);
+        let mut command = Command::new(words.next().expect("ours at least"));
+        command.args(words).args(arguments).current_dir(self.folder.path());
+        command.env_clear().envs(&self.environment);
         command
     }
 
@@ -198,9 +234,18 @@ impl Running {
         self.process.err.text()
     }
 
+    fn pid(&self) -> Pid {
+        i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, signal).expect("signalled");
+        kill_process(self.pid(), signal).expect("signalled");
+    }
+
+    /// From now on no byte may be written behind that many in any file.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).expect("set");
     }
 
     /// The end, which must come within `patience`.
