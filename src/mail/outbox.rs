@@ -162,7 +162,7 @@ pub fn claim(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Option<Row
     )
     .set((outbox::next_attempt_at.eq(now + LEASE), outbox::attempts.eq(outbox::attempts + 1)))
     .execute(conn)?;
-    row.attempts += 1;
+    row.attempts = row.attempts.saturating_add(1);
     row.next_attempt_at = now + LEASE;
     Ok((claimed == 1).then_some(row))
 }
