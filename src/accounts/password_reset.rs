@@ -1,7 +1,5 @@
 //! Password reset: a mailed, single-use token lets its owner choose a new password.
 
-use std::time::Duration;
-
 use diesel::prelude::*;
 use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +10,7 @@ use super::password::PasswordError;
 use super::session::end_all_sessions;
 use super::user::{User, UserChanges, UserKey, find_user_by};
 use super::{Broken, FieldError, FieldErrors};
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::messages::{PasswordChanged, PasswordReset};
@@ -21,9 +19,6 @@ use crate::mail::worker::{Compose, Wish};
 use crate::mail::{Kind, Letter};
 use crate::theme::ThemeError;
 use crate::tokens::{fingerprint, generate_token};
-
-/// How far the clocks of two machines may be apart.
-const SKEW: Duration = Duration::from_secs(60);
 
 /// Why the password is the old one still.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ mod smtp; // a mail server of someone else's making
 mod bad_start; // refused settings, as the operator sees them
 mod check; // `gatehouse check`, `migrate`, `--help`
 mod classroom; // the exercise's client, unmodified
+mod clock; // B-105d: the clock jumps
 mod crash; // kill -9 under load
 mod database; // locked, read-only, gone
 mod disk; // full, and with room again
