@@ -15,6 +15,7 @@ mod database; // locked, read-only, gone
 mod disk; // full, and with room again
 mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused
+mod mail_faults; // mail servers that refuse, break off, flood or lie
 mod mail_security; // passwords and certificates of mail servers
 mod settings; // the table of settings
 mod sockets; // what only a raw socket can send

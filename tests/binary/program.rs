@@ -229,6 +229,15 @@ impl Running {
         self.process.child.id()
     }
 
+    /// Resident memory, in kilobytes.
+    pub fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(status).expect("it runs, on Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("a number of kB")
+    }
+
     /// What it has written to standard error so far.
     pub fn err(&self) -> String {
         self.process.err.text()
