@@ -21,3 +21,4 @@ mod settings; // the table of settings
 mod sockets; // what only a raw socket can send
 mod start; // the first start, the second, the impossible
 mod stop; // SIGTERM once and twice
+mod storm; // B-74: hundreds log in at once
