@@ -126,7 +126,9 @@ fn set_quota(response: &mut Response<'_>, quota: &Quota) {
     let policies: Vec<String> = quota
         .policies
         .iter()
-        .map(|(name, rate)| format!("\"{name}\";q={};w={}", rate.tries, rate.per.as_secs()))
+        .map(|(name, rate)| {
+            format!("\"{name}\";q={};w={}", rate.tries, rate.per.as_millis().div_ceil(1000))
+        })
         .collect();
     if !policies.is_empty() {
         response.set_header(Header::new("RateLimit-Policy", policies.join(", ")));

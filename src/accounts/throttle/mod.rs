@@ -168,6 +168,8 @@ struct Count {
     rate: Rate,
     window: Window,
     wait: Duration,
+    /// Where each try waits longer than the one before: what this one and the next must wait.
+    pauses: Option<(Duration, Duration)>,
     is_server: bool,
 }
 
@@ -286,9 +288,10 @@ fn look(
         if bucket.slows_down()
             && let Some(longest) = counts.last_mut()
         {
-            let since = now.since(longest.window.last_at);
-            let delay = rates.delay_after(longest.window.tries);
-            longest.wait = longest.wait.max(delay.saturating_sub(since));
+            let tries = longest.window.tries;
+            let left = rates.delay_after(tries).saturating_sub(now.since(longest.window.last_at));
+            longest.wait = longest.wait.max(left);
+            longest.pauses = Some((left, rates.delay_after(tries + 1)));
         }
     }
     Ok(counts)
@@ -320,7 +323,7 @@ fn look_at(
     let full = window.tries >= i64::from(rate.tries);
     let wait = if full { window.ends_at.since(now) } else { Duration::ZERO };
     let name = format!("{}-{seconds}s", bucket.name());
-    Ok(Count { name, rate, window, wait, is_server: *bucket == Bucket::Server })
+    Ok(Count { name, rate, window, wait, pauses: None, is_server: *bucket == Bucket::Server })
 }
 
 fn refusal(counts: &[Count], now: Timestamp) -> Option<Limited> {
@@ -331,13 +334,13 @@ fn refusal(counts: &[Count], now: Timestamp) -> Option<Limited> {
     Some(Limited {
         // Whole seconds, so that whoever waits them is not refused for a fraction.
         retry_after: Duration::from_secs(longest.wait.as_millis().div_ceil(1000) as u64),
-        quota: quota(counts, now, 0),
+        quota: quota(counts, now, false),
         whole_server: longest.is_server,
     })
 }
 
 fn count(conn: &mut AnyConnection, counts: Vec<Count>, now: Timestamp) -> Result<Slip, DbError> {
-    let quota = quota(&counts, now, 1);
+    let quota = quota(&counts, now, true);
     let mut keys = Vec::new();
     for Count { mut window, .. } in counts {
         window.tries += 1;
@@ -353,20 +356,26 @@ fn count(conn: &mut AnyConnection, counts: Vec<Count>, now: Timestamp) -> Result
     Ok(Slip { keys, quota })
 }
 
-/// What the client may know: its own windows, not the whole server's.
-fn quota(counts: &[Count], now: Timestamp, taken: i64) -> Quota {
-    let own = || counts.iter().filter(|count| !count.is_server);
-    let left = own().map(|count| {
-        let left = i64::from(count.rate.tries) - count.window.tries - taken;
-        let left = if count.wait.is_zero() { u32::try_from(left.max(0)).unwrap_or(0) } else { 0 };
-        let until = count.window.ends_at.since(now);
-        let until = if count.wait.is_zero() { until } else { count.wait };
-        (count.name.clone(), left, until)
-    });
-    Quota {
-        policies: own().map(|count| (count.name.clone(), count.rate)).collect(),
-        left: left.min_by_key(|(_, left, until)| (*left, std::cmp::Reverse(*until))),
+/// What the client may know: its own windows, and the pause before its next try; not the whole
+/// server's. `taken` is whether this try is counted.
+fn quota(counts: &[Count], now: Timestamp, taken: bool) -> Quota {
+    let own: Vec<&Count> = counts.iter().filter(|count| !count.is_server).collect();
+    let mut policies: Vec<(String, Rate)> =
+        own.iter().map(|count| (count.name.clone(), count.rate)).collect();
+    let mut left: Vec<(String, u32, Duration)> = Vec::new();
+    for count in &own {
+        let tries = i64::from(count.rate.tries) - count.window.tries - i64::from(taken);
+        let tries = u32::try_from(tries.max(0)).unwrap_or(0);
+        left.push((count.name.clone(), tries, count.window.ends_at.since(now)));
     }
+    let pauses = own.iter().find_map(|count| count.pauses);
+    let pause = pauses.map(|(this, next)| if taken { next } else { this });
+    if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+        policies.push(("pause".to_owned(), Rate { tries: 1, per: pause }));
+        left.push(("pause".to_owned(), 0, pause));
+    }
+    let left = left.into_iter().min_by_key(|(_, left, until)| (*left, std::cmp::Reverse(*until)));
+    Quota { policies, left }
 }
 
 /// Takes back what was counted for a try that was no guess; other tries stay counted, else an
