@@ -42,7 +42,12 @@ impl Home {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let (environment, starter) = (BTreeMap::new(), Vec::new());
         let home = Self { folder, environment, starter, view: None };
-        home.with("ROCKET_PORT", "0").with("ROCKET_BCRYPT_COST", "4")
+        // Tests try more often than people do; those about limits set their own.
+        ["ROCKET_LIMIT_LOGIN", "ROCKET_LIMIT_ASK", "ROCKET_LIMIT_MAIL"]
+            .into_iter()
+            .fold(home, |home, limit| home.with(limit, "1000000/1m"))
+            .with("ROCKET_PORT", "0")
+            .with("ROCKET_BCRYPT_COST", "4")
     }
 
     pub fn with(mut self, variable: &str, value: &str) -> Self {
@@ -115,9 +120,14 @@ impl Home {
     pub fn database(&self) -> AnyConnection {
         let path = self.file("data/gatehouse.db");
         assert!(path.exists(), "there is no database yet");
-        let open = |path: &Path| AnyConnection::establish(path.to_str().expect("UTF-8"));
+        let open = |path: &Path| {
+            let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
+            // The program writes its events when it likes.
+            conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
+            conn
+        };
         if self.view.is_none() {
-            return open(&path).expect("opens");
+            return open(&path);
         }
         // SQLite follows every link by its name, and finds the way into another process's view of
         // the files no more. A copy shows the same; once opened, it needs no name.
@@ -125,7 +135,7 @@ impl Home {
         for name in ["gatehouse.db", "gatehouse.db-wal"] {
             let _ = fs::copy(path.with_file_name(name), folder.path().join(name));
         }
-        let mut copy = open(&folder.path().join("gatehouse.db")).expect("opens");
+        let mut copy = open(&folder.path().join("gatehouse.db"));
         copy.batch_execute("SELECT count(*) FROM sqlite_master").expect("read");
         copy
     }

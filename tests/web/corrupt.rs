@@ -75,7 +75,7 @@ impl<'a> Person<'a> {
             send(Method::Get, "/profile", &[]);
             send(Method::Get, &format!("/reset_password/{}", self.token), &[]);
             let code = send(Method::Post, "/sessions", &[email, ("password", "a wrong harbour")]);
-            assert!([401, 500].contains(&code), "{damage}: a wrong password: {code}");
+            assert!([401, 429, 500].contains(&code), "{damage}: a wrong password: {code}");
             send(Method::Post, "/sessions", &[email, ("password", PASSWORD)]);
             send(Method::Post, "/users", &[email, ("password", PASSWORD)]);
             send(Method::Post, "/reset_password", &[email]);
@@ -129,7 +129,8 @@ fn damage(table: &str, columns: &[&str], values: &[&str], deeds: impl Fn(&Person
             app.sql(&format!("PRAGMA foreign_keys = OFF; {damage};"));
             deeds(&person, &damage);
             person.is_looked_after(&damage);
-            let tables = ["outbox", "sessions", "users"].map(|name| format!("DELETE FROM {name};"));
+            let tables = ["limits", "devices", "outbox", "sessions", "users"]
+                .map(|name| format!("DELETE FROM {name};"));
             app.sql(&format!("PRAGMA foreign_keys = OFF; {}", tables.concat()));
         }
     }
@@ -137,7 +138,7 @@ fn damage(table: &str, columns: &[&str], values: &[&str], deeds: impl Fn(&Person
 
 #[test]
 fn b89b_damaged_users_are_refused_or_served_and_nothing_panics() {
-    damage("users", &["created_at", "password_changed_at", "reset_asked_at"], &NUMBERS, everything);
+    damage("users", &["created_at", "confirmed_at", "reset_asked_at"], &NUMBERS, everything);
     damage("users", &["email", "hashed_password", "session_id", "reset_email"], &TEXTS, everything);
     damage("users", &["session_id", "reset_email", "reset_asked_at"], &["NULL"], everything);
 }
@@ -157,6 +158,34 @@ fn b89b_damaged_mails_are_given_up_and_the_worker_goes_on() {
     damage("outbox", &numbers, &NUMBERS, none);
     damage("outbox", &["attempts"], &["2147483647", "-2147483648", "2147483648"], none);
     damage("outbox", &["kind", "content", "state", "last_error", "message_id"], &TEXTS, none);
+}
+
+#[test]
+fn b89b_damaged_counts_and_devices_are_refused_or_served_and_nothing_panics() {
+    damage("limits", &["tries", "started_at", "ends_at", "last_at"], &NUMBERS, everything);
+    damage("limits", &["tries"], &["-9223372036854775808"], everything);
+    damage("devices", &["user_id", "last_used_at"], &NUMBERS, everything);
+}
+
+/// The least number is the most that anybody could try.
+#[test]
+fn b89b_damaged_counts_let_nobody_try_for_ever_and_lock_nobody_out_for_good() {
+    let app = TestApp::with("limit_login = \"3/1m\"", &[]);
+    app.program().post("/users", &[("email", ANN), ("password", PASSWORD)]).is(200);
+    let refused = |answer: Answer| answer.status.code == 429;
+    let wrong = || {
+        let pair = [("email", ANN), ("password", "a wrong harbour")];
+        refused(app.program().post("/sessions", &pair))
+    };
+    wrong();
+    app.sql("UPDATE limits SET tries = -9223372036854775808");
+    assert!((0..10).any(|_| wrong()), "tried for ever");
+    let now = Timestamp::now();
+    app.sql("UPDATE limits SET tries = 9223372036854775807, ends_at = 9223372036854775807");
+    assert!(wrong());
+    // As if the window had begun before a minute, and a day for the longest.
+    app.sql(&format!("UPDATE limits SET started_at = {}", now.millis() - 2 * 86_400_000));
+    assert!(!wrong(), "locked out for good");
 }
 
 #[test]
@@ -219,7 +248,7 @@ fn b89b_a_mail_that_breaks_the_worker_does_not_end_it() {
         (worker.db.clone(), worker.outbox.clone(), worker.transport.clone());
     let worker = Arc::new(Worker { db, outbox, transport, compose: breaking });
     for email in ["break@example.com", ANN] {
-        app.wait(auth.ask_for_reset(email, Timestamp::now())).expect("queued");
+        app.wait(auth.ask_for_reset(email, "127.0.0.1", Timestamp::now())).expect("queued");
     }
     let thread = worker.start(ear).expect("a thread");
     let folder = app.folder.path().join("outbox");
