@@ -5,6 +5,8 @@ mod assets;
 mod client;
 mod door;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod guards;
 mod headers;
 pub mod in_flight;
