@@ -52,17 +52,13 @@ fn b95_the_right_password_opens_and_no_other_does() {
 
 #[test]
 fn b02_no_text_in_the_place_of_a_hash_opens() {
+    // Cheap ones: a cost of 31 would take days.
     let stored = prop_oneof![
         any::<String>(),
         "(sha384\\$)?\\$2[abxy]\\$0[4-6]\\$[./A-Za-z0-9]{0,60}",
-        "(sha384\\$){0,2}\\$2b\\$[0-9]{1,2}\\$[./A-Za-z0-9]{22}",
+        "(sha384\\$){0,2}\\$2b\\$0[4-6]\\$[./A-Za-z0-9]{53}",
     ];
-    // 31 would be days: what is tried must be as cheap as the cost allows.
-    let cheap =
-        |hash: &str| !hash.contains("$1") && !hash.contains("$2b$2") && !hash.contains("$3");
     holds(200, (passwords(), stored), |(password, hash)| {
-        if cheap(&hash) {
-            assert!(!verify_password(&secret(&password), Some(&hash), COST));
-        }
+        assert!(!verify_password(&secret(&password), Some(&hash), COST));
     });
 }
