@@ -12,14 +12,13 @@ use gatehouse::tokens::generate_uuid;
 use serde_json::json;
 
 use crate::http::Visitor;
-use crate::program::{Home, PASSWORD, Running};
+use crate::program::{Home, NEW_PASSWORD, PASSWORD, Running};
 use crate::rows::integrity;
 
 /// Rounds in the test command; GATEHOUSE_CRASH_ROUNDS makes them more (script/crash).
 const ROUNDS: usize = 25;
 const WRITES: usize = 200;
 const CLIENTS: usize = 8;
-const NEW_PASSWORD: &str = "another harbour";
 
 type Cookies = BTreeMap<String, String>;
 

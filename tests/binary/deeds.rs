@@ -3,12 +3,11 @@
 use serde_json::Value;
 
 use crate::http::{Answer, Visitor};
-use crate::program::{Home, PASSWORD, Running, eventually};
+use crate::program::{Home, NEW_PASSWORD, PASSWORD, Running, eventually};
 use crate::rows::{dump, integrity, select};
 
 /// Tables that a refusal may write to.
 pub const NOT_DEEDS: [&str; 1] = ["events"];
-pub const NEW_PASSWORD: &str = "another harbour";
 
 /// Somebody with an account, a session, and an opened link to a new password.
 pub struct Person {

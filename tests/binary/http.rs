@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -167,6 +168,8 @@ pub struct Visitor {
     connection: Option<Connection>,
     keeps_alive: bool,
     speaks_json: bool,
+    /// Where the values of its cookies are gathered.
+    told: Option<Arc<Mutex<Vec<String>>>>,
 }
 
 impl Visitor {
@@ -178,7 +181,7 @@ impl Visitor {
     pub fn program(address: SocketAddr) -> Self {
         let (cookies, headers) = (BTreeMap::new(), Vec::new());
         let (connection, keeps_alive, speaks_json) = (None, false, false);
-        Self { address, cookies, headers, connection, keeps_alive, speaks_json }
+        Self { address, cookies, headers, connection, keeps_alive, speaks_json, told: None }
     }
 
     /// With one more header on every request.
@@ -193,6 +196,12 @@ impl Visitor {
         self
     }
 
+    /// Adds the value of every cookie it gets to a list.
+    pub fn telling(mut self, secrets: &Arc<Mutex<Vec<String>>>) -> Self {
+        self.told = Some(secrets.clone());
+        self
+    }
+
     /// Sends fields as a JSON object rather than as a form.
     pub fn in_json(mut self) -> Self {
         self.speaks_json = true;
@@ -202,7 +211,7 @@ impl Visitor {
     /// The same device on another connection: its headers, and its cookies so far.
     pub fn twin(&self) -> Self {
         let (headers, cookies) = (self.headers.clone(), self.cookies.clone());
-        Self { headers, cookies, connection: None, ..*self }
+        Self { headers, cookies, connection: None, told: self.told.clone(), ..*self }
     }
 
     #[track_caller]
@@ -291,6 +300,9 @@ impl Visitor {
             if attributes.contains("Max-Age=0") {
                 self.cookies.remove(name);
             } else {
+                if let Some(told) = &self.told {
+                    told.lock().expect("no panic in there").push(value.to_owned());
+                }
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }

@@ -2,6 +2,7 @@
 
 mod deeds; // what writes, as a form and as JSON
 mod http; // a small blocking HTTP/1.1 client
+mod process; // a child, what it said and left behind
 mod program; // the program in a folder of its own
 mod rows; // what the database holds
 mod smtp; // a mail server of someone else's making
@@ -18,6 +19,7 @@ mod mail; // mails that arrive, wait, are refused
 mod mail_faults; // mail servers that refuse, break off, flood or lie
 mod mail_security; // passwords and certificates of mail servers
 mod settings; // the table of settings
+mod smoke; // what script/smoke tries on a release build
 mod sockets; // what only a raw socket can send
 mod start; // the first start, the second, the impossible
 mod stop; // SIGTERM once and twice
