@@ -120,10 +120,13 @@ pub async fn open_link(
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
     let token = SecretString::from(token.to_owned());
-    if auth.find_confirmation(&token, Timestamp::now()).await?.is_none() {
+    let now = Timestamp::now();
+    let slip = auth.take_token(&client.source.ip, now).await?;
+    if auth.find_confirmation(&token, now).await?.is_none() {
         audit::record(Event::ConfirmRefused, None, &client.source);
         return Ok(dead());
     }
+    auth.take_back(slip).await?;
     private_cookie::set(jar, site, COOKIE, token.expose_secret().to_owned(), Some(LINK_LIFETIME));
     Ok(Reply::see_other("/confirm/new", (Status::Ok, message(words::CONFIRM_LIVE))))
 }
@@ -176,7 +179,9 @@ pub async fn submit(
         new_password: form.new_password,
         beginning,
     };
-    match auth.confirm(wish, Timestamp::now()).await {
+    let now = Timestamp::now();
+    let slip = auth.take_token(&client.source.ip, now).await?;
+    match auth.confirm(wish, now).await {
         Ok(confirmed) => {
             audit::record(Event::EmailConfirmed, Some(confirmed.user), &client.source);
             audit::record(Event::SignedUp, Some(confirmed.user), &client.source);
@@ -190,6 +195,7 @@ pub async fn submit(
             Ok(Reply::see_other("/profile", (Status::Ok, told)))
         }
         Err(ConfirmError::Invalid(errors)) => {
+            auth.take_back(slip).await?;
             let refused = Refused { errors, ..Refused::default() };
             Ok(Reply::form_again(page(), &refused))
         }

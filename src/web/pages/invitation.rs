@@ -23,11 +23,14 @@ pub async fn open_link(
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
     let token = SecretString::from(token.to_owned());
-    if auth.find_invitation(&token, Timestamp::now()).await?.is_none() {
+    let now = Timestamp::now();
+    let slip = auth.take_token(&client.source.ip, now).await?;
+    if auth.find_invitation(&token, now).await?.is_none() {
         audit::record(Event::InvitationRefused, None, &client.source);
         let page = Page::new("invitation").status(Status::Forbidden);
         return Ok(Reply::page(page, (Status::Forbidden, message(words::FORBIDDEN))));
     }
+    auth.take_back(slip).await?;
     audit::record(Event::InvitationOpened, None, &client.source);
     let lifetime = Some(Purpose::Invitation.lifetime());
     let cookie = super::INVITATION_COOKIE;

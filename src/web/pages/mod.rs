@@ -21,11 +21,10 @@ use rocket::request::{FromRequest, Outcome};
 use serde_json::json;
 
 use super::client::Client;
-use super::error::WebError;
+use super::error::{WebError, told_to_wait};
 use super::reply::{Page, Reply, message, wants_page};
 use super::words;
 use crate::accounts::throttle::Limited;
-use crate::audit::{self, Event};
 
 /// Holds an invitation's token between the link and the sign-up form.
 const INVITATION_COOKIE: &str = "invitation";
@@ -61,11 +60,7 @@ fn already_signed_in(instead: &str) -> Reply {
 
 /// Tried too often: how long to wait, the way back, and for a log-in the way past the limit.
 fn limited(client: &Client<'_>, limited: Limited, back: &str, unlock: Option<&str>) -> Reply {
-    let event = if limited.whole_server { Event::UnderAttack } else { Event::TriedTooOften };
-    audit::record(event, None, &client.source);
-    let seconds = limited.retry_after.as_secs().max(1);
-    client.answer.retry_after(seconds);
-    client.answer.quota(limited.quota);
+    let seconds = told_to_wait(&client.source, client.answer, &limited);
     let status = Status::TooManyRequests;
     let page = Page::new("limited")
         .with("seconds", seconds)
