@@ -17,6 +17,7 @@ mod host; // D7: whose name a request may bear
 mod injection; // B-57: SQL where text belongs
 mod input; // bad input of every kind
 mod letters; // what a mail says, and its headers
+mod limits; // D.2 and D.9: how often strangers may try, and whose address counts
 mod login; // sameness, hash upgrades, long passwords, a full queue
 mod mail; // the outbox and its worker
 mod next; // redirect targets
