@@ -51,6 +51,11 @@ pub struct Tour {
 impl Tour {
     /// With a mail server that wants a password, unless the settings say otherwise.
     pub fn begin(settings: &[(&str, &str)]) -> Self {
+        Self::with_server(settings, &[])
+    }
+
+    /// The same; the server is told to do something besides.
+    fn with_server(settings: &[(&str, &str)], besides: &[&str]) -> Self {
         let smtp_password = format!("canary-smtp-{}", generate_uuid());
         let home = Home::new()
             .with("ROCKET_LOG_LEVEL", "debug")
@@ -60,7 +65,7 @@ impl Tour {
         fs::create_dir(home.file("temporary")).expect("made");
         let files = settings.contains(&("ROCKET_MAIL_TRANSPORT", "files"));
         let auth = format!("gatehouse:{smtp_password}");
-        let mails = (!files).then(|| MailServer::start(&["--auth", &auth]));
+        let mails = (!files).then(|| MailServer::start(&[&["--auth", &auth], besides].concat()));
         if let Some(mails) = &mails {
             home.set("ROCKET_SMTP_URL", &mails.url());
             home.set("ROCKET_SMTP_USERNAME", "gatehouse");
@@ -286,4 +291,28 @@ fn b107_the_door_and_the_figures_leave_no_secret() {
     ];
     let flows = [("the door", flows::door as fn(&mut Tour))];
     tour(&settings, &flows, &["__Secure-gatehouse", "__Host-session_id"]);
+}
+
+/// As filters do that name the link they do not like.
+#[test]
+fn b107_a_mail_server_that_repeats_what_it_hears_tells_the_log_nothing() {
+    let mut tour = Tour::with_server(&[], &["--repeat"]);
+    let email = Tour::email("pia");
+    let password = tour.password("pia");
+    tour.program().post("/users", &[("email", &email), ("password", &password)]).is(200);
+    tour.program().post("/reset_password", &[("email", &email)]).is(200);
+    tour.link(&email, "reset_password");
+    eventually("its refusal is written down", || {
+        tour.run(&["mail", "queue"]).out.contains("that is spam").then_some(())
+    });
+    tour.end();
+
+    // The same of the password: it is another one than the server wants.
+    let mut tour = Tour::with_server(&[], &["--repeat"]);
+    let wrong = format!("canary-wrong-{}", generate_uuid());
+    tour.home.set("ROCKET_SMTP_PASSWORD", &wrong);
+    tour.secrets.push(("a wrong password for the server".to_owned(), wrong));
+    tour.run(&["mail", "test", &email]).exits(1).says("535");
+    tour.run(&["check"]).exits(1).says("535");
+    tour.end();
 }

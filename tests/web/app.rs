@@ -17,9 +17,9 @@ use rocket::http::{Header, Method};
 use rocket::local::blocking::Client;
 use secrecy::SecretString;
 use serde_json::Value;
-use tempfile::TempDir;
 
 pub use crate::answer::Answer;
+use crate::watch::Watched;
 
 pub const PASSWORD: &str = "a quiet harbour";
 pub const HOST: &str = "127.0.0.1:8000";
@@ -28,7 +28,7 @@ pub const HOST: &str = "127.0.0.1:8000";
 pub struct TestApp {
     pub client: Client,
     pub service: Service,
-    pub folder: TempDir,
+    pub folder: Watched,
     pub config: Config,
     https: bool,
     /// What a visitor's `Host` says: base_url's host and port.
@@ -44,7 +44,7 @@ impl TestApp {
     pub fn with(settings: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = Self::config(folder.path(), settings, environment);
-        Self::open(folder, config)
+        Self::open(Watched::new(folder), config)
     }
 
     /// The settings of an app whose files lie in `folder`.
@@ -58,7 +58,7 @@ impl TestApp {
         Config::from_parts(&file, environment).expect("good settings")
     }
 
-    fn open(folder: TempDir, config: Config) -> Self {
+    fn open(folder: Watched, config: Config) -> Self {
         let service = Service::open(&config).expect("the service opens");
         let rocket = serve::rocket(&config, &service).expect("templates");
         let client = Client::untracked(rocket).expect("ignites");
@@ -341,6 +341,7 @@ impl<'a> Visitor<'a> {
             if attributes.contains("Max-Age=0") {
                 cookies.remove(name);
             } else {
+                self.app.folder.saw(value);
                 cookies.insert(name.to_owned(), value.to_owned());
             }
         }
