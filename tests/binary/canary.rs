@@ -108,7 +108,7 @@ impl Tour {
                 link.find(&start).map(|at| link[at..].to_owned())
             });
             let seen = |link: &String| self.secrets.iter().any(|(_, token)| link.ends_with(token));
-            links.filter(|link| !seen(link)).last()
+            links.filter(|link| !seen(link)).next_back()
         });
         self.secrets.push((format!("{part} token"), link[start.len()..].to_owned()));
         link
