@@ -1,0 +1,56 @@
+//! Which tests there are, which attacks their names bear, and what counts as a place to look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{Source, root, sources};
+
+/// The tests of the repository, by name, each with its file.
+pub fn tests() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for source in sources("tests").iter().chain(&sources("src")) {
+        found.extend(tests_of(source).map(|name| (name, source.path.clone())));
+    }
+    assert!(found.len() > 300, "only {} tests found", found.len());
+    found
+}
+
+fn tests_of(source: &Source) -> impl Iterator<Item = String> {
+    let codes: Vec<&str> = source.lines.iter().map(|line| line.code.trim()).collect();
+    let named = codes.iter().enumerate().filter_map(|(at, code)| {
+        let (_, after) = code.split_once("fn ")?;
+        let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        // Right above, or with other attributes in between.
+        let above = codes[..at].iter().rev().take_while(|above| above.starts_with("#["));
+        let is_test = above.into_iter().any(|above| above.contains("test]") || above.contains("test("));
+        // A macro of tests/proxy makes one for each proxy of these.
+        let for_each_proxy = after.contains("(kind: Kind)") && source.path.starts_with("tests/proxy/");
+        (is_test || for_each_proxy).then_some(name)
+    });
+    named.collect::<Vec<_>>().into_iter()
+}
+
+/// The tests whose names bear an attack's number, by that number: `b45a_a_token_works_once` is
+/// `B-45a`'s.
+pub fn tests_by_attack() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for name in tests().into_keys() {
+        for number in name.split('_').filter_map(attack_number) {
+            found.entry(number).or_default().insert(name.clone());
+        }
+    }
+    found
+}
+
+/// `b45a` → `B-45a`.
+fn attack_number(word: &str) -> Option<String> {
+    let number = word.strip_prefix('b')?;
+    let digits = number.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    let fits = (2..=3).contains(&digits.len()) && number.len() - digits.len() <= 1;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    (fits && plain).then(|| format!("B-{number}"))
+}
+
+/// Whether `named` is a test, or a file of the repository such as `script/fuzz`.
+pub fn exists(named: &str, tests: &BTreeMap<String, String>) -> bool {
+    tests.contains_key(named) || (named.contains('/') && root().join(named).is_file())
+}
