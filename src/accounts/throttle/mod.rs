@@ -211,6 +211,18 @@ impl Auth {
         self.take(deed, vec![Bucket::Server, Bucket::client(ip)], now).await
     }
 
+    /// Refuses a client that has tried too many dead links: what follows may be a guess (B-45b).
+    pub async fn check_guesses(&self, ip: &str, now: Timestamp) -> Result<(), TakeError> {
+        let throttle = &self.config.throttle;
+        if !throttle.enforced {
+            return Ok(());
+        }
+        let (buckets, rates) =
+            ([Bucket::Server, Bucket::client(ip)], throttle.rates(Deed::UseToken));
+        let counts = self.db.read(|conn| look(conn, Deed::UseToken, &buckets, &rates, now)).await?;
+        refusal(&counts, now).map_or(Ok(()), |limited| Err(limited.into()))
+    }
+
     /// Forgets windows that have ended; returns how many.
     pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
         self.db
