@@ -71,7 +71,7 @@ pub fn table() -> String {
         let what = [&attack.what, " ", &attack.left].concat();
         text += &row(&[&attack.id, what.trim(), &[missing, &in_code(&tests)].concat()]);
     }
-    text += "\nAttacks on what is not there yet:\n\n";
+    text += "\nAttacks on what is not there:\n\n";
     text += &head(&["what", "attacks"]);
     for later in &attacks.later {
         text += &row(&[&later.what, &later.ids.join(", ")]);
@@ -83,7 +83,8 @@ fn all_ids() -> Vec<String> {
     let mut ids = Vec::new();
     for number in 1..=LAST {
         let id = format!("B-{number:02}");
-        let sisters = SISTERS.iter().find(|(of, _)| *of == number).map_or("", |(_, letters)| letters);
+        let sisters =
+            SISTERS.iter().find(|(of, _)| *of == number).map_or("", |(_, letters)| letters);
         ids.push(id.clone());
         ids.extend(sisters.chars().map(|letter| format!("{id}{letter}")));
     }

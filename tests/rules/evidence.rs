@@ -21,9 +21,11 @@ fn tests_of(source: &Source) -> impl Iterator<Item = String> {
         let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         // Right above, or with other attributes in between.
         let above = codes[..at].iter().rev().take_while(|above| above.starts_with("#["));
-        let is_test = above.into_iter().any(|above| above.contains("test]") || above.contains("test("));
+        let is_test =
+            above.into_iter().any(|above| above.contains("test]") || above.contains("test("));
         // A macro of tests/proxy makes one for each proxy of these.
-        let for_each_proxy = after.contains("(kind: Kind)") && source.path.starts_with("tests/proxy/");
+        let for_each_proxy =
+            after.contains("(kind: Kind)") && source.path.starts_with("tests/proxy/");
         (is_test || for_each_proxy).then_some(name)
     });
     named.collect::<Vec<_>>().into_iter()

@@ -88,9 +88,14 @@ pub fn table() -> String {
 }
 
 fn set_by(from: &str) -> String {
+    let link = |file: &str| format!("[{file}](../{file})");
     match from.split_once(' ') {
+        Some(("=", "unlock link" | "invitation")) => link("src/accounts/mailed_token.rs"),
+        Some(("=", name)) if name.starts_with("limit_") => {
+            format!("`{}`", name.split(' ').next().unwrap_or(name))
+        }
         Some(("=", _)) => "follows from the above".to_owned(),
-        Some((file, _)) => format!("[{file}](../{file})"),
+        Some((file, _)) => link(file),
         None => format!("`{from}`"),
     }
 }
@@ -245,7 +250,8 @@ fn every_field_of_a_form_is_explained() {
         let text: String = source.code().map(|line| line.code.as_str()).collect();
         for (_, rest) in text.match_indices("const FIELDS").map(|(at, _)| text.split_at(at)) {
             let list = rest.split_once("= &[").and_then(|(_, list)| list.split_once(']'));
-            let names = list.expect("a list").0.split(',').map(|name| name.trim().trim_matches('"'));
+            let names =
+                list.expect("a list").0.split(',').map(|name| name.trim().trim_matches('"'));
             fields.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
         }
     }
@@ -277,4 +283,16 @@ fn every_limit_is_found_where_it_is_said_to_be() {
         }
     }
     none("docs/limits.toml", findings);
+}
+
+/// The text around the tables names three settings with their values, since sums follow from them.
+#[test]
+fn the_limits_that_the_text_names_are_the_shipped_ones() {
+    let text = fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
+    let mut findings = Vec::new();
+    for name in ["limit_login", "limit_ask", "limit_mail"] {
+        let line = format!("`{name} = \"{}\"`", setting(name).expect("a setting"));
+        findings.extend((!text.contains(&line)).then_some(line));
+    }
+    none("docs/security.md does not say", findings);
 }
