@@ -20,6 +20,7 @@ mod mail; // the outbox and its worker
 mod next; // redirect targets
 mod pages; // escaping, titles, forms shown again
 mod password_reset; // ask, open the link, choose a new password
+mod properties; // what holds for any input
 mod races; // many at once
 mod reset_token; // what kills a token, and what does not
 mod session; // cookies: forged, planted, replayed
