@@ -11,6 +11,7 @@ mod cross_site; // D5: the door, walked route by route
 mod disguise; // methods and content types that are not what they say
 mod email; // one person, many spellings
 mod faults; // a database that fails
+mod forward_auth; // the door to other applications
 mod headers; // D11 on every answer
 mod host; // D7: whose name a request may bear
 mod injection; // B-57: SQL where text belongs
