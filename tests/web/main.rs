@@ -10,6 +10,7 @@ mod contract; // every row of the contract, for people and for programs
 mod cross_site; // D5: the door, walked route by route
 mod disguise; // methods and content types that are not what they say
 mod email; // one person, many spellings
+mod events; // what is written down of deeds and refusals
 mod faults; // a database that fails
 mod forward_auth; // the door to other applications
 mod headers; // D11 on every answer

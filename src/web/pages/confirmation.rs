@@ -162,6 +162,7 @@ pub async fn submit(
         Err(bad) => return Ok(Reply::form_again(page(), &refused(bad)?)),
     };
     let Some(token) = form.confirm_token.or_else(|| private_cookie::get(jar, site, COOKIE)) else {
+        audit::record(Event::ConfirmRefused, None, &client.source);
         return Ok(dead());
     };
     let beginning = browser.0.then(|| Beginning {
