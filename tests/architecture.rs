@@ -1,6 +1,7 @@
 //! The import rule and the house style, enforced. Each failure names the file and the line.
 
 mod rules {
+    pub mod events; // docs/events.md
     pub mod imports; // who may name whom
     pub mod settings; // Rocket.toml and the migrations
     pub mod style; // words, sizes, what is banned
