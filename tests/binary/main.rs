@@ -8,9 +8,12 @@ mod bad_start; // refused settings, as the operator sees them
 mod check; // `gatehouse check`, `migrate`, `--help`
 mod classroom; // the exercise's client, unmodified
 mod crash; // kill -9 under load
+mod events; // the lines and rows of security events
+mod invite; // `gatehouse invite`
 mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused
 mod mail_security; // passwords and certificates of mail servers
+mod metrics; // figures for Prometheus
 mod settings; // the table of settings
 mod smoke; // what script/smoke tries on a release build
 mod sockets; // what only a raw socket can send

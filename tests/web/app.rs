@@ -58,7 +58,8 @@ impl TestApp {
         Config::from_parts(&file, environment).expect("good settings")
     }
 
-    fn open(folder: TempDir, config: Config) -> Self {
+    /// Over the files in `folder`.
+    pub fn open(folder: TempDir, config: Config) -> Self {
         let service = Service::open(&config).expect("the service opens");
         let rocket = serve::rocket(&config, &service).expect("templates");
         let client = Client::untracked(rocket).expect("ignites");

@@ -22,12 +22,12 @@ use tokio::runtime::Runtime;
 use crate::app::{HOST, PASSWORD, TestApp, secret};
 
 const ANN: &str = "ann@example.com";
-const CROWD: usize = 32;
+pub const CROWD: usize = 32;
 /// A stall of the machine is not what these tests look for.
-const PATIENT: &str = "database_wait = \"60s\"\nhash_queue = 1000";
+pub const PATIENT: &str = "database_wait = \"60s\"\nhash_queue = 1000";
 
 /// `deed` by each of the crowd, all at one moment.
-fn all_at_once<T: Send>(deed: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub fn all_at_once<T: Send>(deed: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(CROWD);
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..CROWD)
@@ -43,7 +43,7 @@ fn all_at_once<T: Send>(deed: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(future)
 }

@@ -21,7 +21,7 @@ use rocket::request::{FromRequest, Outcome};
 use serde_json::json;
 
 use super::client::Client;
-use super::error::WebError;
+use super::error::{WebError, told_to_wait};
 use super::reply::{Page, Reply, message, wants_page};
 use super::words;
 use crate::accounts::Auth;
@@ -91,11 +91,7 @@ async fn dead_link(
 
 /// Tried too often: how long to wait, the way back, and for a log-in the way past the limit.
 fn limited(client: &Client<'_>, limited: Limited, back: &str, unlock: Option<&str>) -> Reply {
-    let event = if limited.whole_server { Event::UnderAttack } else { Event::TriedTooOften };
-    audit::record(event, None, &client.source);
-    let seconds = limited.retry_after.as_secs().max(1);
-    client.answer.retry_after(seconds);
-    client.answer.quota(limited.quota);
+    let seconds = told_to_wait(&client.source, client.answer, &limited);
     let status = Status::TooManyRequests;
     let page = Page::new("limited")
         .with("seconds", seconds)
