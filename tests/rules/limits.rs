@@ -285,7 +285,8 @@ fn every_limit_is_found_where_it_is_said_to_be() {
     none("docs/limits.toml", findings);
 }
 
-/// The text around the tables names three settings with their values, since sums follow from them.
+/// The text around the tables names three settings with their values, since sums follow from them,
+/// and the draft that the headers follow.
 #[test]
 fn the_limits_that_the_text_names_are_the_shipped_ones() {
     let text = fs::read_to_string(root().join("docs/security.md")).expect("docs/security.md");
@@ -294,5 +295,10 @@ fn the_limits_that_the_text_names_are_the_shipped_ones() {
         let line = format!("`{name} = \"{}\"`", setting(name).expect("a setting"));
         findings.extend((!text.contains(&line)).then_some(line));
     }
+    let headers = fs::read_to_string(root().join("src/web/headers.rs")).expect("the headers");
+    let (_, draft) = headers.split_once("draft-ietf-httpapi-ratelimit-headers-").expect("a draft");
+    let number: String = draft.chars().take_while(char::is_ascii_digit).collect();
+    let draft = format!("(draft-ietf-httpapi-ratelimit-headers-{number})");
+    findings.extend((!text.contains(&draft)).then_some(draft));
     none("docs/security.md does not say", findings);
 }
