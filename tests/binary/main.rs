@@ -9,6 +9,7 @@ mod check; // `gatehouse check`, `migrate`, `--help`
 mod classroom; // the exercise's client, unmodified
 mod crash; // kill -9 under load
 mod events; // the lines and rows of security events
+mod heads; // too many headers, cookies, fields
 mod invite; // `gatehouse invite`
 mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused
