@@ -15,7 +15,7 @@ use super::session::{Beginning, NewSession, start_known};
 use super::throttle::{Deed, Limited, TakeError};
 use super::user::{AddUserError, UserChanges, UserKey, add_user, find_user_by, update_user};
 use super::{Broken, FieldError, FieldErrors};
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::sign_ups;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
@@ -313,6 +313,7 @@ fn find_by_token(
     sign_ups::table
         .filter(sign_ups::token.eq(fingerprint(token.expose_secret())))
         .filter(sign_ups::token_expires_at.gt(now))
+        .filter(sign_ups::token_expires_at.le(now + LINK_LIFETIME + SKEW))
         .select(Pending::as_select())
         .first(conn)
         .optional()

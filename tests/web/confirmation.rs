@@ -13,8 +13,8 @@ use rocket::http::Method::{self, Post};
 use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, Visitor, secret};
+use crate::crowd::{CROWD, PATIENT, all_at_once, wait};
 use crate::overtake::overtake;
-use crate::races::{CROWD, PATIENT, all_at_once, wait};
 
 const ON: &str = "confirm_email = true";
 const ANN: &str = "ann@example.com";

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, secret};
-use crate::races::{PATIENT, all_at_once, wait};
+use crate::crowd::{PATIENT, all_at_once, wait};
 
 const INVITED: &str = "sign_up = \"invited\"";
 const ANN: &str = "ann@example.com";
