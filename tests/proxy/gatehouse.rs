@@ -1,0 +1,48 @@
+//! The program itself, at https://login.example.org as far as it knows.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use diesel::prelude::*;
+use gatehouse::db::AnyConnection;
+use gatehouse::db::schema::sessions;
+use tempfile::TempDir;
+
+use crate::processes::Server;
+
+/// Running until it is dropped.
+pub struct Gatehouse {
+    pub address: SocketAddr,
+    _server: Server,
+    folder: TempDir,
+}
+
+impl Gatehouse {
+    /// With settings as environment variables, each without its `ROCKET_`.
+    #[track_caller]
+    pub fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (server, [address]) =
+            Server::start(&folder.path().join("words"), |[address]: [SocketAddr; 1]| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+                // Settings of whoever runs the tests must not reach it.
+                command.current_dir(folder.path()).env_clear();
+                let own = [("BASE_URL", "https://login.example.org"), ("BCRYPT_COST", "4")];
+                for (name, value) in own.iter().chain(settings) {
+                    command.env(format!("ROCKET_{name}"), value);
+                }
+                command.env("ROCKET_PORT", address.port().to_string());
+                command
+            });
+        Self { address, folder, _server: server }
+    }
+
+    /// The address of each session's client, oldest first.
+    pub fn session_addresses(&self) -> Vec<String> {
+        let path = self.folder.path().join("data/gatehouse.db");
+        let mut database =
+            AnyConnection::establish(path.to_str().expect("UTF-8")).expect("the database opens");
+        let rows = sessions::table.select(sessions::ip).order(sessions::created_at);
+        rows.load(&mut database).expect("sessions")
+    }
+}

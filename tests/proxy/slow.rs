@@ -1,0 +1,172 @@
+//! Clients that are slow on purpose (B-78b, B-78c, B-78d): cut off in time, while others are served.
+
+use std::io::{ErrorKind, Write};
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::behind_each_proxy;
+use crate::client::{PAGES, Tls, Visitor};
+use crate::patience::soon;
+use crate::processes::open_many_files;
+use crate::proxy::{Changes, Kind};
+use crate::pulse::{Pulse, percentile};
+use crate::site::{LOGIN, MANY_FILES, Site};
+use crate::trickle::{Trickle, until_cut_off};
+
+behind_each_proxy!(
+    b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served,
+    b78c_slow_bodies_are_cut_off_while_pages_are_served,
+    b78c_clients_that_never_read_are_cut_off,
+    b78d_a_flood_of_idle_connections_ends_by_itself,
+);
+
+/// Whom the slow ones come from.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
+/// What a busy machine may add to a time-out.
+const MORE: Duration = Duration::from_secs(5);
+/// A page is served within this, whatever others do.
+const SERVED: Duration = Duration::from_secs(2);
+
+/// The file's time-outs, so short that the tests take seconds.
+fn hurried(kind: Kind, seconds: u64) -> Changes {
+    let names: &[(&str, &str)] = match kind {
+        Kind::Nginx => &[
+            ("client_header_timeout 10s;", "client_header_timeout"),
+            ("client_body_timeout 5s;", "client_body_timeout"),
+            ("send_timeout 15s;", "send_timeout"),
+        ],
+        Kind::Caddy => &[
+            ("read_header 10s", "read_header"),
+            ("read_body 20s", "read_body"),
+            ("write 30s", "write"),
+            ("idle 20s", "idle"),
+        ],
+    };
+    let end = if kind == Kind::Nginx { ";" } else { "" };
+    names.iter().map(|(old, name)| (*old, format!("{name} {seconds}s{end}"))).collect()
+}
+
+/// The pulse of a quiet second.
+fn quiet(site: &Site, person: &Visitor) -> Pulse {
+    Pulse::during(site, person, || thread::sleep(Duration::from_secs(1))).1
+}
+
+#[track_caller]
+fn served(pulse: &Pulse) {
+    for times in [&pulse.login, &pulse.profile] {
+        assert!(percentile(times, 99) < SERVED, "{pulse}");
+    }
+}
+
+fn b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served(kind: Kind) {
+    const SECONDS: u64 = 5;
+    open_many_files();
+    let site = Site::start_with(kind, hurried(kind, SECONDS), &[], MANY_FILES);
+    let ann = site.signed_in(1, "ann@example.org");
+    let quiet = quiet(&site, &ann);
+    let head = format!("GET /login HTTP/1.1\r\nHost: {LOGIN}\r\nX-Slow: ");
+    let (times, flood) = Pulse::during(&site, &ann, || {
+        let to = site.proxy.https;
+        let mut slow: Vec<Trickle> = (0..500)
+            .flat_map(|_| {
+                [
+                    Trickle::silent(ELSEWHERE, to),
+                    Trickle::handshake(ELSEWHERE, to),
+                    Trickle::http1(ELSEWHERE, to, &head),
+                    Trickle::http2_head(ELSEWHERE, to),
+                ]
+            })
+            .collect();
+        let all = slow.len();
+        let early = slow.iter().filter(|slow| slow.cut_off.is_some()).count();
+        assert_eq!((all, early), (2000, 0));
+        until_cut_off(&mut slow, Duration::from_millis(500), Duration::from_secs(SECONDS) + MORE)
+    });
+    let (first, last) = (times[0], times[times.len() - 1]);
+    println!("{kind:?}: 2000 slow heads, cut off after {first:.1?} to {last:.1?} of {SECONDS} s");
+    println!("{kind:?}: quiet: {quiet}");
+    println!("{kind:?}: meanwhile: {flood}");
+    // It was the time-out, and no refusal.
+    assert!(first > Duration::from_secs(SECONDS - 1), "{first:?}");
+    served(&flood);
+}
+
+fn b78c_slow_bodies_are_cut_off_while_pages_are_served(kind: Kind) {
+    const SECONDS: u64 = 2;
+    let settings = [("BODY_TIMEOUT", "2s")];
+    let site = Site::start_with(kind, hurried(kind, SECONDS), &settings, MANY_FILES);
+    let ann = site.signed_in(1, "ann@example.org");
+    let head = format!(
+        "POST /sessions HTTP/1.1\r\nHost: {LOGIN}\r\nContent-Length: 1000\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    );
+    let slow = || {
+        let to = site.proxy.https;
+        let both = || [Trickle::http1(ELSEWHERE, to, &head), Trickle::http2_body(ELSEWHERE, to)];
+        (0..20).flat_map(|_| both()).collect::<Vec<_>>()
+    };
+    let (times, flood) = Pulse::during(&site, &ann, || {
+        // Slower than the time-out between two bytes, then quicker than it.
+        [3_000, 250].map(|pause| {
+            let most = Duration::from_secs(4 * SECONDS) + MORE;
+            let times = until_cut_off(&mut slow(), Duration::from_millis(pause), most);
+            times[times.len() - 1]
+        })
+    });
+    println!("{kind:?}: a byte of a body every 3 s, every 0.25 s: cut off after {times:.1?}");
+    println!("{kind:?}: meanwhile: {flood}");
+    served(&flood);
+}
+
+fn b78c_clients_that_never_read_are_cut_off(kind: Kind) {
+    const SECONDS: u64 = 2;
+    let site = Site::start_with(kind, hurried(kind, SECONDS), &[], MANY_FILES);
+    let deaf = site.visitor(9).with(&[PAGES]);
+    let asked = format!("{}\r\n", deaf.head("GET", LOGIN, "/login")).repeat(100);
+    let mut lines: Vec<_> = (0..3).map(|_| deaf.connects_deaf(LOGIN).expect("connects")).collect();
+    for line in &lines {
+        line.sock.set_nonblocking(true).expect("a socket");
+    }
+    let begun = Instant::now();
+    let mut cut_off = Vec::new();
+    // Each asks for pages as long as the server takes a word, and never looks at an answer.
+    while !lines.is_empty() {
+        lines.retain_mut(|line| goes_on_asking(line, asked.as_bytes()));
+        cut_off.resize(3 - lines.len(), begun.elapsed());
+        let late = begun.elapsed() > Duration::from_secs(SECONDS) + 2 * MORE;
+        assert!(!late, "{} still there", lines.len());
+        thread::sleep(Duration::from_millis(50));
+    }
+    println!("{kind:?}: 3 clients that never read are gone after {cut_off:.1?} (of {SECONDS} s)");
+    assert!(cut_off[0] > Duration::from_secs(SECONDS - 1), "no one was refused at once");
+    site.visitor(9).with(&[PAGES]).get(LOGIN, "/login").is(200);
+}
+
+/// Not by the stream's own `write`, which would read, too. False when the server is gone.
+fn goes_on_asking(line: &mut Tls, asked: &[u8]) -> bool {
+    loop {
+        if !line.conn.wants_write() {
+            line.conn.writer().write_all(asked).expect("room for it");
+        }
+        match line.conn.write_tls(&mut line.sock) {
+            Ok(_) => {}
+            Err(cause) => return cause.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+fn b78d_a_flood_of_idle_connections_ends_by_itself(kind: Kind) {
+    const SECONDS: u64 = 2;
+    open_many_files();
+    let site = Site::start_with(kind, hurried(kind, SECONDS), &[], 150);
+    let idle: Vec<_> = (0..400).map(|_| Trickle::silent(ELSEWHERE, site.proxy.https)).collect();
+    let begun = Instant::now();
+    soon("a page, while they are all still there", || {
+        let answer = site.visitor(1).with(&[PAGES]).ask("GET", LOGIN, "/login", "");
+        answer.is_ok_and(|answer| answer.status == 200).then_some(())
+    });
+    let taken = begun.elapsed();
+    println!("{kind:?}: {} idle, 150 files: a page after {taken:.1?} of {SECONDS} s", idle.len());
+    assert!(taken > Duration::from_secs(SECONDS - 1), "they had taken every file: {taken:?}");
+}
