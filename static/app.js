@@ -51,3 +51,18 @@ for (const input of document.querySelectorAll("input[type=password]")) {
   addReveal(input);
   if (input.dataset.minLength) addStrength(input);
 }
+
+const spell = (seconds) => {
+  const [count, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
+  return `in ${count} ${unit}${count === 1 ? "" : "s"}`;
+};
+
+for (const wait of document.querySelectorAll("[data-seconds]")) {
+  // By the clock: a page in the background is not called every second.
+  const end = Date.now() + wait.dataset.seconds * 1000;
+  const tick = setInterval(() => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    wait.textContent = left > 0 ? spell(left) : "now";
+    if (left <= 0) clearInterval(tick);
+  }, 1000);
+}

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{AccountsConfig, Hasher};
-use crate::db::Db;
+use diesel::result::Error as QueryError;
+
+use super::{AccountsConfig, Hasher, mailed_token};
+use crate::audit::Journal;
+use crate::clock::Timestamp;
+use crate::db::{Db, DbError};
+use crate::mail::messages::Message;
 use crate::mail::worker::Bell;
-use crate::mail::{Messages, Outbox};
+use crate::mail::{Letter, Messages, Outbox, outbox};
 
 /// Everything that accounts can do is a method of this. Clones share what is inside.
 #[derive(Clone)]
@@ -17,6 +22,7 @@ pub struct Auth {
     pub(super) config: AccountsConfig,
     /// Wakes the mail worker.
     pub(super) bell: Bell,
+    pub(super) journal: Journal,
 }
 
 impl Auth {
@@ -27,8 +33,42 @@ impl Auth {
         messages: Arc<Messages>,
         config: AccountsConfig,
         bell: Bell,
+        journal: Journal,
     ) -> Self {
-        Self { db, hasher, outbox, messages, config, bell }
+        Self { db, hasher, outbox, messages, config, bell, journal }
+    }
+
+    /// Where events are written.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// How many passwords wait to be hashed.
+    pub fn waiting_hashes(&self) -> usize {
+        self.hasher.waiting()
+    }
+
+    /// Forgets mailed tokens that have expired; returns how many.
+    pub async fn purge_tokens(&self, now: Timestamp) -> Result<usize, DbError> {
+        self.db.write(move |conn| Ok(mailed_token::purge(conn, now)?)).await
+    }
+
+    /// Forgets old events; returns how many.
+    pub async fn purge_events(&self, now: Timestamp) -> Result<usize, DbError> {
+        Journal::purge(&self.db, now).await
+    }
+
+    /// How many mails have not left yet.
+    pub async fn waiting_mails(&self) -> Result<i64, DbError> {
+        self.db.read(|conn| outbox::count_waiting(conn).map_err(DbError::from)).await
+    }
+
+    /// A letter for the transaction that has just made its link: a template that cannot be filled
+    /// in takes the link back.
+    pub(super) fn written<M: Message>(&self, to: &str, message: &M) -> Result<Letter, DbError> {
+        self.messages
+            .write(to, message)
+            .map_err(|error| DbError::Query(QueryError::SerializationError(Box::new(error))))
     }
 
     pub fn config(&self) -> &AccountsConfig {

@@ -54,6 +54,11 @@ impl Email {
         &self.key
     }
 
+    /// In ASCII and lower case.
+    pub fn domain(&self) -> &str {
+        self.key.rsplit('@').next().unwrap_or_default()
+    }
+
     pub fn local_part(&self) -> &str {
         self.typed.split('@').next().unwrap_or_default()
     }

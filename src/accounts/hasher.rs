@@ -81,6 +81,16 @@ impl Hasher {
         self.cost
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.lane.lock().jobs.len()
+    }
+
+    /// Refuses as [`Hasher::verify`] would: late comers are told before anything is looked up.
+    pub fn check_room(&self) -> Result<(), Overloaded> {
+        self.lane.room(&self.lane.lock())
+    }
+
     /// See [`hash_password`].
     pub async fn hash(&self, password: &SecretString) -> Result<String, Broken> {
         let (password, cost) = (password.clone(), self.cost);
@@ -129,13 +139,18 @@ fn step_back() {
 fn step_back() {}
 
 impl Lane {
+    fn room(&self, waiting: &Waiting) -> Result<(), Overloaded> {
+        if waiting.jobs.len() < self.limit {
+            return Ok(());
+        }
+        // A hash takes about a quarter of a second; the queue is shared by every core.
+        let seconds = (waiting.jobs.len() as u64 / 8).clamp(1, 60);
+        Err(Overloaded { retry_after: Duration::from_secs(seconds) })
+    }
+
     fn push(&self, job: Job) -> Result<(), Overloaded> {
         let mut waiting = self.lock();
-        if waiting.jobs.len() >= self.limit {
-            // A hash takes about a quarter of a second; the queue is shared by every core.
-            let seconds = (waiting.jobs.len() as u64 / 8).clamp(1, 60);
-            return Err(Overloaded { retry_after: Duration::from_secs(seconds) });
-        }
+        self.room(&waiting)?;
         waiting.jobs.push_back(job);
         drop(waiting);
         self.wake.notify_one();

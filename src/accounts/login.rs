@@ -1,15 +1,17 @@
 //! Log in: the right pair of address and password begins a session.
 
 use diesel::prelude::*;
-use secrecy::SecretString;
+use diesel::result::Error as QueryError;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::Broken;
 use super::auth::Auth;
 use super::password::{MAX_BYTES, is_cheaper};
-use super::session::{Beginning, NewSession, start_session};
+use super::session::{Beginning, NewSession, start_known};
+use super::throttle::{Bucket, Deed, Limited, Quota, TakeError, give_back};
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
+use super::{Broken, Overloaded, device};
 use crate::clock::Timestamp;
-use crate::db::DbError;
+use crate::db::{AnyConnection, DbError};
 
 /// What a log-in brings with it.
 pub struct LogIn {
@@ -22,7 +24,14 @@ pub struct LogIn {
 #[derive(Debug, thiserror::Error)]
 pub enum LogInError {
     #[error("wrong email or password")]
-    WrongCredentials,
+    WrongCredentials {
+        /// Where there is such an account: for the event, not for the visitor.
+        user: Option<i64>,
+        /// What is left of the limits.
+        quota: Quota,
+    },
+    #[error(transparent)]
+    Limited(#[from] Limited),
     #[error(transparent)]
     Broken(#[from] Broken),
 }
@@ -33,17 +42,41 @@ impl From<DbError> for LogInError {
     }
 }
 
+impl From<QueryError> for LogInError {
+    fn from(error: QueryError) -> Self {
+        DbError::from(error).into()
+    }
+}
+
+impl From<TakeError> for LogInError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Limited(limited) => limited.into(),
+            TakeError::Db(error) => error.into(),
+        }
+    }
+}
+
 impl Auth {
     /// True only for the right pair. The same work is done when the address is unknown.
     pub async fn valid_login(&self, email: &str, password: &SecretString) -> Result<bool, Broken> {
-        Ok(self.authenticate(email, password).await?.is_some())
+        let user = self.db.read(|conn| find(conn, email)).await?;
+        Ok(self.is_right(user.as_ref(), password).await?)
     }
 
-    /// Verifies the pair, ends this browser's former session, begins a new one.
+    /// Verifies the pair, ends this browser's former session, begins a new one. What is tried too
+    /// often is refused before the password is looked at.
     pub async fn log_in(&self, attempt: LogIn, now: Timestamp) -> Result<NewSession, LogInError> {
-        let Some(user) = self.authenticate(&attempt.email, &attempt.password).await? else {
-            return Err(LogInError::WrongCredentials);
+        // Late comers are not worth a look into the database.
+        self.hasher.check_room().map_err(Broken::from)?;
+        let (user, buckets) = self.db.read(|conn| look_up(conn, &attempt, now)).await?;
+        let slip = self.take(Deed::LogIn, buckets, now).await?;
+        let wrong = LogInError::WrongCredentials {
+            user: user.as_ref().map(|user| user.id),
+            quota: slip.quota.clone(),
         };
+        let right = self.is_right(user.as_ref(), &attempt.password).await.map_err(Broken::from)?;
+        let Some(user) = user.filter(|_| right) else { return Err(wrong) };
         let new_hash = if is_cheaper(&user.hashed_password, self.hasher.cost()) {
             Some(self.hasher.hash(&attempt.password).await?)
         } else {
@@ -53,44 +86,56 @@ impl Auth {
         self.db
             .write(move |conn| {
                 // The password may have been changed while its hash was being compared.
-                let current =
-                    find_user_by(conn, UserKey::Id(user.id)).optional().map_err(DbError::from)?;
+                let current = find_user_by(conn, UserKey::Id(user.id)).optional()?;
                 if current.is_none_or(|now| now.hashed_password != user.hashed_password) {
-                    return Err(LogInError::WrongCredentials);
+                    return Err(wrong);
                 }
                 if let Some(hash) = new_hash {
                     let changes =
                         UserChanges { hashed_password: Some(hash), ..UserChanges::default() };
-                    update_user(conn, user.id, &changes).map_err(DbError::from)?;
+                    update_user(conn, user.id, &changes)?;
                 }
-                let id = start_session(conn, user.id, &attempt.beginning, &limits, now)
-                    .map_err(DbError::from)?;
-                Ok(NewSession { id, user, remembered: attempt.beginning.remembered })
+                give_back(conn, &slip)?;
+                Ok(start_known(conn, user, &attempt.beginning, &limits, now)?)
             })
             .await
     }
 
-    /// The user of that pair. Whether the address is unknown, its hash broken or the password
-    /// wrong: one look-up and one bcrypt.
-    async fn authenticate(
+    /// Whether the address is unknown, its hash broken or the password wrong: one bcrypt.
+    async fn is_right(
         &self,
-        email: &str,
+        user: Option<&User>,
         password: &SecretString,
-    ) -> Result<Option<User>, Broken> {
-        use secrecy::ExposeSecret;
-
-        let user = self
-            .db
-            .read(|conn| {
-                find_user_by(conn, UserKey::Email(email)).optional().map_err(DbError::from)
-            })
-            .await?;
+    ) -> Result<bool, Overloaded> {
         // Too long for any account: not worth a hash, and the same for every address.
         if password.expose_secret().len() > MAX_BYTES {
-            return Ok(None);
+            return Ok(false);
         }
-        let stored = user.as_ref().map(|user| user.hashed_password.clone());
-        let right = self.hasher.verify(password, stored).await?;
-        Ok(user.filter(|_| right))
+        let stored = user.map(|user| user.hashed_password.clone());
+        Ok(self.hasher.verify(password, stored).await? && user.is_some())
     }
+}
+
+fn find(conn: &mut AnyConnection, email: &str) -> Result<Option<User>, DbError> {
+    find_user_by(conn, UserKey::Email(email)).optional().map_err(DbError::from)
+}
+
+/// The account of that address, and where this try is counted: a browser that has logged in to it
+/// before is told apart from strangers, so that they cannot lock the owner out.
+fn look_up(
+    conn: &mut AnyConnection,
+    attempt: &LogIn,
+    now: Timestamp,
+) -> Result<(Option<User>, Vec<Bucket>), DbError> {
+    let user = find(conn, &attempt.email)?;
+    // Nobody has a negative id: an unknown address costs the same look-up.
+    let id = user.as_ref().map_or(-1, |user| user.id);
+    if let Some(secret) = &attempt.beginning.known_device
+        && device::is_known(conn, secret, id, now)?
+    {
+        return Ok((user, vec![Bucket::device(secret, id)]));
+    }
+    let ip = &attempt.beginning.device.ip;
+    let buckets = vec![Bucket::Server, Bucket::client(ip), Bucket::account(&attempt.email)];
+    Ok((user, buckets))
 }

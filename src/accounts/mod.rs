@@ -1,13 +1,19 @@
 //! Who people are and how they prove it. Knows no HTTP, no HTML, no cookies.
 
 pub mod auth;
+pub mod confirmation;
+pub mod device;
 pub mod email;
 pub mod hasher;
+pub mod invitation;
 pub mod login;
+pub mod mailed_token;
 pub mod password;
 pub mod password_reset;
 pub mod registration;
 pub mod session;
+pub mod throttle;
+pub mod unlock;
 pub mod user;
 
 use std::collections::BTreeMap;
@@ -26,6 +32,10 @@ pub struct AccountsConfig {
     pub sessions: session::Limits,
     /// How long the link to a new password lives.
     pub reset_lifetime: Duration,
+    pub throttle: throttle::ThrottleConfig,
+    pub sign_up: registration::SignUpPolicy,
+    /// Whether an account begins with a link in a mail.
+    pub confirm_email: bool,
 }
 
 impl AccountsConfig {
@@ -59,6 +69,10 @@ pub enum FieldError {
     Email(email::EmailError),
     Password(password::PasswordError),
     EmailTaken,
+    /// Sign-up is for addresses of other domains.
+    Domain,
+    /// The form was filled in by a program, or was left open for a day.
+    NotByHand,
 }
 
 /// Errors by field; empty when nothing is wrong.

@@ -10,15 +10,16 @@ use super::auth::Auth;
 use super::email::Email;
 use super::password::PasswordError;
 use super::session::end_all_sessions;
+use super::throttle::{Deed, TakeError};
 use super::user::{User, UserChanges, UserKey, find_user_by};
-use super::{Broken, FieldError, FieldErrors};
+use super::{Broken, FieldError, FieldErrors, device, mailed_token};
 use crate::clock::Timestamp;
 use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
+use crate::mail::Kind;
 use crate::mail::messages::{PasswordChanged, PasswordReset};
-use crate::mail::outbox::{self, Content};
+use crate::mail::outbox::{self, Composed, Content, Note};
 use crate::mail::worker::{Compose, Wish};
-use crate::mail::{Kind, Letter};
 use crate::theme::ThemeError;
 use crate::tokens::{fingerprint, generate_token};
 
@@ -59,15 +60,18 @@ impl Auth {
     /// Leaves the wish for a link in the outbox. One row for every address, so that neither the
     /// answer nor its time tells whether there is an account; the worker finds out and mails the
     /// stored address, or nobody.
-    pub async fn ask_for_reset(&self, email: &str, now: Timestamp) -> Result<(), DbError> {
+    pub async fn ask_for_reset(
+        &self,
+        email: &str,
+        ip: &str,
+        now: Timestamp,
+    ) -> Result<(), TakeError> {
+        self.take_for_client(Deed::AskReset, ip, now).await?;
         let wish = Content::Wish { email: email.to_owned() };
-        let (outbox, dies) = (self.outbox.clone(), now + self.config.reset_lifetime);
+        let note = Note::dying(Kind::PasswordReset, now + self.config.reset_lifetime);
+        let outbox = self.outbox.clone();
         self.db
-            .write(move |conn| {
-                outbox
-                    .add(conn, Kind::PasswordReset, None, &wish, Some(dies), now)
-                    .map_err(DbError::from)
-            })
+            .write(move |conn| outbox.add(conn, &note, &wish, now).map_err(DbError::from))
             .await?;
         self.bell.ring();
         Ok(())
@@ -144,8 +148,13 @@ impl Auth {
             .write(move |conn| {
                 consume(conn, user.id, &key, oldest, hashed_password, now)?;
                 end_all_sessions(conn, user.id)?;
-                outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
-                outbox.add(conn, Kind::PasswordChanged, Some(user.id), &notice, None, now)?;
+                device::forget_all(conn, user.id)?;
+                mailed_token::void_all(conn, user.id)?;
+                for kind in [Kind::PasswordReset, Kind::Unlock] {
+                    outbox::withdraw(conn, user.id, kind)?;
+                }
+                let note = Note::to_user(Kind::PasswordChanged, user.id);
+                outbox.add(conn, &note, &notice, now)?;
                 Ok::<_, UpdatePasswordError>(user)
             })
             .await?;
@@ -173,38 +182,45 @@ impl Auth {
     /// What the mail worker calls to turn wishes into letters.
     pub fn compose(&self) -> Compose {
         let auth = self.clone();
-        std::sync::Arc::new(move |conn, wish| auth.compose_reset(conn, wish))
+        std::sync::Arc::new(move |conn, wish| match wish.kind {
+            Kind::ConfirmEmail => auth.compose_confirmation(conn, wish),
+            Kind::PasswordReset | Kind::Unlock => {
+                match find_user_by(conn, UserKey::Email(wish.email)).optional()? {
+                    Some(user) if wish.kind == Kind::Unlock => {
+                        auth.compose_unlock(conn, &user, wish.now)
+                    }
+                    Some(user) => auth.compose_reset(conn, &user, wish),
+                    None => Ok(None),
+                }
+            }
+            Kind::PasswordChanged | Kind::Invitation => Ok(None),
+        })
     }
 
     fn compose_reset(
         &self,
         conn: &mut AnyConnection,
+        user: &User,
         wish: &Wish<'_>,
-    ) -> Result<Option<(i64, Letter)>, DbError> {
-        if wish.kind != Kind::PasswordReset {
+    ) -> Result<Option<Composed>, DbError> {
+        // Held back: the link that was mailed before stays alive, or anybody could void it.
+        if !self.may_mail(conn, user, wish.now)? {
             return Ok(None);
         }
-        let Some(user) = find_user_by(conn, UserKey::Email(wish.email)).optional()? else {
-            return Ok(None);
-        };
-        let Some(token) = store_new_token(conn, &user, wish.asked_at, wish.now)? else {
+        let Some(token) = store_new_token(conn, user, wish.asked_at, wish.now)? else {
             return Ok(None);
         };
         // The links of earlier mails are dead now; those still waiting need not go.
         outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
-        let letter = self.messages.write(
+        let letter = self.written(
             &user.email,
             &PasswordReset {
                 email: user.email.clone(),
                 link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),
                 minutes: self.config.reset_minutes(),
             },
-        );
-        match letter {
-            Ok(letter) => Ok(Some((user.id, letter))),
-            // Rolls the token back: the old link, if any, stays alive.
-            Err(error) => Err(DbError::Query(QueryError::SerializationError(Box::new(error)))),
-        }
+        )?;
+        Ok(Some(Composed { user: Some(user.id), letter }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::auth::Auth;
+use super::device;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 
 use crate::clock::Timestamp;
@@ -59,6 +60,8 @@ pub struct Beginning {
     /// The session of this browser so far: it ends when the new one begins, so that an id which
     /// somebody planted before log-in is worth nothing after it (session fixation).
     pub previous: Option<String>,
+    /// What this browser's device cookie holds.
+    pub known_device: Option<String>,
 }
 
 /// A session that began just now.
@@ -67,6 +70,8 @@ pub struct NewSession {
     pub id: String,
     pub user: User,
     pub remembered: bool,
+    /// What the device cookie shall hold.
+    pub known_device: String,
 }
 
 /// A row of `sessions`.
@@ -82,6 +87,8 @@ pub struct Session {
     pub remembered: bool,
     pub user_agent: String,
     pub ip: String,
+    /// The fingerprint of [`door_token`].
+    pub door_key: Option<String>,
 }
 
 impl Session {
@@ -93,6 +100,25 @@ impl Session {
     }
 }
 
+/// What opens the door to other applications: made from the session's id one way, so that an
+/// application that sees it cannot become its visitor here.
+pub fn door_token(session_id: &str) -> String {
+    fingerprint(format!("gatehouse door v1 {session_id}"))
+}
+
+/// A session of `user` in a browser that is a known device from now on.
+pub(super) fn start_known(
+    conn: &mut AnyConnection,
+    user: User,
+    beginning: &Beginning,
+    limits: &Limits,
+    now: Timestamp,
+) -> QueryResult<NewSession> {
+    let id = start_session(conn, user.id, beginning, limits, now)?;
+    let known_device = device::remember(conn, beginning.known_device.as_deref(), user.id, now)?;
+    Ok(NewSession { id, user, remembered: beginning.remembered, known_device })
+}
+
 /// Stores a new session of `user` and makes it their most recent; returns what the cookie holds.
 pub(super) fn start_session(
     conn: &mut AnyConnection,
@@ -101,7 +127,7 @@ pub(super) fn start_session(
     limits: &Limits,
     now: Timestamp,
 ) -> QueryResult<String> {
-    let Beginning { device, remembered, previous } = beginning;
+    let Beginning { device, remembered, previous, .. } = beginning;
     if let Some(previous) = previous {
         end_session(conn, previous)?;
     }
@@ -118,6 +144,7 @@ pub(super) fn start_session(
             sessions::remembered.eq(remembered),
             sessions::user_agent.eq(cut(&device.user_agent)),
             sessions::ip.eq(cut(&device.ip)),
+            sessions::door_key.eq(fingerprint(door_token(&id))),
         ))
         .execute(conn)?;
     drop_surplus(conn, user, &key, limits.per_user)?;
@@ -203,6 +230,39 @@ impl Auth {
                     .first(conn)
                     .optional()
                     .map_err(DbError::from)
+            })
+            .await
+    }
+
+    /// The live session whose door token that is, and its user.
+    pub async fn find_by_door(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Option<(User, Session)>, DbError> {
+        let key = fingerprint(token);
+        self.db
+            .read(|conn| {
+                users::table
+                    .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
+                    .filter(sessions::door_key.eq(key).and(sessions::expires_at.gt(now)))
+                    .select((users::all_columns, Session::as_select()))
+                    .first(conn)
+                    .optional()
+                    .map_err(DbError::from)
+            })
+            .await
+    }
+
+    /// Gives a session the key of its door token, where it began before there were any.
+    pub async fn add_door(&self, session_id: &str) -> Result<(), DbError> {
+        let (row, key) = (fingerprint(session_id), fingerprint(door_token(session_id)));
+        self.db
+            .write(move |conn| {
+                diesel::update(sessions::table.find(row))
+                    .set(sessions::door_key.eq(key))
+                    .execute(conn)?;
+                Ok(())
             })
             .await
     }

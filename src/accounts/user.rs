@@ -29,6 +29,8 @@ pub struct User {
     pub reset_email: Option<String>,
     pub created_at: Timestamp,
     pub password_changed_at: Timestamp,
+    /// When the owner last proved that mail to the address reaches them.
+    pub confirmed_at: Option<Timestamp>,
 }
 
 /// Shows who it is and hides what could be misused.
@@ -63,14 +65,16 @@ pub struct UserChanges {
     pub reset_token: Option<Option<String>>,
     pub reset_asked_at: Option<Option<Timestamp>>,
     pub reset_email: Option<Option<String>>,
+    pub confirmed_at: Option<Option<Timestamp>>,
 }
 
 impl UserChanges {
-    /// A new password: the outstanding reset token dies with the old one.
+    /// A new password from a mailed link: the outstanding reset token dies with the old one.
     pub fn new_password(hashed_password: String, now: Timestamp) -> Self {
         Self {
             hashed_password: Some(hashed_password),
             password_changed_at: Some(now),
+            confirmed_at: Some(Some(now)),
             reset_token: Some(None),
             reset_asked_at: Some(None),
             reset_email: Some(None),

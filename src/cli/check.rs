@@ -10,6 +10,8 @@ use rustix::fs::Access;
 use secrecy::SecretString;
 
 use crate::accounts::password::hash_password;
+use crate::accounts::registration::SignUpPolicy;
+use crate::accounts::throttle::{Rate, Rates};
 use crate::config::{Config, Profile};
 use crate::db::{Db, migrations};
 use crate::mail::{Messages, Route, Transport};
@@ -27,7 +29,8 @@ pub fn run(config: &Config) -> ExitCode {
     let mut findings = vec![Fine(format!("settings: profile {}", config.profile.name()))];
     findings.extend([key(config), database_file(config), database(config)]);
     findings.extend(secret_files(config));
-    findings.extend([templates(config), mail(config), hashing(config), address(config)]);
+    findings.extend([templates(config), mail(config), hashing(config), limits(config)]);
+    findings.extend([applications(config), address(config)]);
     let mut sound = true;
     for finding in &findings {
         match finding {
@@ -145,6 +148,45 @@ fn hashing(config: &Config) -> Finding {
         Ok(_) if millis < 50 => Mend(format!("hashing: {took}: raise bcrypt_cost")),
         Ok(_) => Fine(format!("hashing: {took}")),
         Err(error) => Mend(format!("hashing: {error}")),
+    }
+}
+
+fn limits(config: &Config) -> Finding {
+    let throttle = &config.accounts.throttle;
+    if !throttle.enforced {
+        return Fine("limits: none in the classroom profile".to_owned());
+    }
+    let in_words = |rates: &Rates| {
+        let rate = |rate: Rate| format!("{} in {} s", rate.tries, rate.per.as_secs());
+        rates.iter().map(rate).collect::<Vec<_>>().join(" and ")
+    };
+    Fine(format!(
+        "limits: failed log-ins of one account {} (a client address 5 times, the server 200 times \
+         as many), sign-ups and mailed links of one client address {}, mails to one address {}",
+        in_words(&throttle.log_in),
+        in_words(&throttle.ask),
+        in_words(&throttle.mail)
+    ))
+}
+
+/// What applications behind the door should know.
+fn applications(config: &Config) -> Finding {
+    let Some(forward_auth) = &config.web.forward_auth else {
+        return Fine("applications: none (allowed_hosts)".to_owned());
+    };
+    let hosts: Vec<&str> = forward_auth.hosts.iter().filter_map(|url| url.host_str()).collect();
+    let of = format!("{}, by a cookie for {}", hosts.join(", "), forward_auth.domain);
+    if config.web.trusted_proxies.is_empty() {
+        return Mend(format!(
+            "applications: {of}: set trusted_proxies, or nobody is led back to them after log-in"
+        ));
+    }
+    match config.accounts.sign_up {
+        SignUpPolicy::Open if !config.accounts.confirm_email => Mend(format!(
+            "applications: {of}: anybody may sign up with any address and come in under it: \
+             set confirm_email, or sign_up to \"invited\" or \"closed\""
+        )),
+        _ => Fine(format!("applications: {of}")),
     }
 }
 

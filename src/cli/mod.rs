@@ -1,6 +1,7 @@
 //! The command line: its table of contents; a file per subcommand.
 
 mod check;
+mod invite;
 mod mail;
 mod migrate;
 pub mod serve;
@@ -39,6 +40,10 @@ enum Command {
     Check,
     /// Bring the database up to date; `serve` does the same at its start
     Migrate,
+    /// Invite somebody to sign up: mail a single-use link to EMAIL, good for 7 days, and print it
+    ///
+    /// Works with sign_up = "invited", and with "open" or domains for addresses they leave out.
+    Invite { email: String },
     /// Send a test mail, or look after the mails that wait
     #[command(subcommand)]
     Mail(mail::Command),
@@ -55,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::run(config),
         Command::Check => return check::run(&config),
         Command::Migrate => migrate::run(&config),
+        Command::Invite { email } => invite::run(&email, &config),
         Command::Mail(command) => mail::run(&command, &config),
     };
     match outcome {

@@ -16,6 +16,7 @@ use super::service::{Service, StartError};
 use crate::accounts::Auth;
 use crate::clock::Timestamp;
 use crate::config::{Config, Profile};
+use crate::db::DbError;
 use crate::mail::{Route, Worker};
 use crate::web::in_flight::InFlight;
 
@@ -66,17 +67,61 @@ async fn serve(config: Config, service: Service) -> Result<(), StartError> {
         .attach(announce(&config, service.notes.clone()))
         .attach(in_flight.clone());
     let signals = Signals::listen()?;
-    let bell = service.bell.clone();
+    let metrics = figures(&config, &service).await?;
+    let (bell, journal) = (service.bell.clone(), service.auth.journal().clone());
     let (liftoff, worker) = background(service, config.purge_every);
     let launched = launch(rocket.attach(liftoff), signals, &in_flight, &config).await;
     // The mail in the worker's hands leaves; one that takes too long is tried again later.
     let worker_ends = spawn_blocking(move || {
         bell.stop();
+        journal.flush();
         let thread = worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         thread.map(JoinHandle::join)
     });
     let _ = tokio::time::timeout(LAST_MAIL, worker_ends).await;
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
     launched
+}
+
+/// Serves the figures, where a port is set; one that is taken stops the start.
+async fn figures(
+    config: &Config,
+    service: &Service,
+) -> Result<Option<tokio::task::JoinHandle<()>>, StartError> {
+    let Some(port) = config.metrics_port else { return Ok(None) };
+    let figment = Figment::from(rocket::Config::release_default())
+        .merge(("address", "127.0.0.1"))
+        .merge(("port", port))
+        .merge(("workers", config.workers))
+        .merge(("secret_key", service.secret_key.expose_secret()))
+        .merge(("shutdown", no_signals()))
+        .merge(("ident", false))
+        .merge(("cli_colors", false))
+        .merge(("log_level", "off"));
+    let (up, listens) = tokio::sync::oneshot::channel();
+    let up = Mutex::new(Some(up));
+    let rocket = crate::web::protocols::metrics::rocket(figment, service.auth.clone());
+    let rocket = rocket.attach(AdHoc::on_liftoff("figures", move |_| {
+        Box::pin(async move {
+            if let Some(up) = up.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                let _ = up.send(());
+            }
+        })
+    }));
+    let task = tokio::spawn(async move {
+        if let Err(error) = rocket.launch().await {
+            // Rocket's error panics when nobody looks into it.
+            log::debug!("the figures' server ended: {}", error.kind());
+        }
+    });
+    match listens.await {
+        Ok(()) => Ok(Some(task)),
+        Err(_) => Err(StartError::Other(format!(
+            "cannot listen on 127.0.0.1:{port}; is it in use? (metrics_port)"
+        ))),
+    }
 }
 
 type WorkerThread = Arc<Mutex<Option<JoinHandle<()>>>>;
@@ -147,20 +192,24 @@ pub fn rocket(config: &Config, service: &Service) -> Result<Rocket<Build>, Start
     Ok(crate::web::rocket(figment, config.web.clone(), auth, transport)?)
 }
 
-fn figment(config: &Config, service: &Service) -> Figment {
-    let shutdown = rocket::config::Shutdown {
+/// See [`Signals`].
+fn no_signals() -> rocket::config::Shutdown {
+    rocket::config::Shutdown {
         ctrlc: false,
         signals: Default::default(),
         grace: GRACE.as_secs() as u32,
         mercy: MERCY_SECONDS,
         ..rocket::config::Shutdown::default()
-    };
+    }
+}
+
+fn figment(config: &Config, service: &Service) -> Figment {
     Figment::from(rocket::Config::release_default())
         .merge(("address", config.address))
         .merge(("port", config.port))
         .merge(("workers", config.workers))
         .merge(("secret_key", service.secret_key.expose_secret()))
-        .merge(("shutdown", shutdown))
+        .merge(("shutdown", no_signals()))
         // No version for strangers, no header that names its own sender's address (D12).
         .merge(("ident", false))
         .merge(("ip_header", false))
@@ -237,12 +286,24 @@ async fn purge(auth: Auth, worker: Arc<Worker>, every: Duration) {
         if let Err(error) = auth.purge_sessions(now).await {
             log::warn!("expired sessions stay for now: {error}");
         }
+        if let Err(error) = purge_accounts(&auth, now).await {
+            log::warn!("what has expired stays for now: {error}");
+        }
         let worker = worker.clone();
         let mails = spawn_blocking(move || worker.purge(now)).await;
         if let Ok(Err(error)) = mails {
             log::warn!("dead mails stay for now: {error}");
         }
     }
+}
+
+async fn purge_accounts(auth: &Auth, now: Timestamp) -> Result<(), DbError> {
+    auth.purge_limits(now).await?;
+    auth.purge_devices(now).await?;
+    auth.purge_tokens(now).await?;
+    auth.purge_sign_ups(now).await?;
+    auth.purge_events(now).await?;
+    Ok(())
 }
 
 /// Rocket's error panics when nobody looks into it.

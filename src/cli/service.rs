@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::accounts::{Auth, Hasher};
+use crate::audit::Journal;
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{self, MigrateError};
 use crate::db::{Db, OpenError};
@@ -62,7 +63,17 @@ impl Service {
         let hasher = Hasher::start(&config.hasher)?;
         let (bell, ear) = Bell::new();
         let accounts = config.accounts.clone();
-        let auth = Auth::new(db.clone(), hasher, outbox.clone(), messages, accounts, bell.clone());
+        let journal = Journal::start(db.clone())?;
+        let (bell_of_auth, outbox_of_auth) = (bell.clone(), outbox.clone());
+        let auth = Auth::new(
+            db.clone(),
+            hasher,
+            outbox_of_auth,
+            messages,
+            accounts,
+            bell_of_auth,
+            journal,
+        );
         let worker = Arc::new(Worker {
             db: db.clone(),
             outbox: outbox.clone(),

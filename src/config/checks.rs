@@ -1,5 +1,7 @@
 //! Turns settings into each layer's configuration and refuses what contradicts itself.
 
+mod door;
+mod limits;
 mod mail;
 mod site;
 
@@ -14,6 +16,7 @@ use crate::accounts::AccountsConfig;
 use crate::accounts::hasher::HasherConfig;
 use crate::accounts::password::Rules;
 use crate::accounts::session::Limits;
+use crate::accounts::throttle::ThrottleConfig;
 use crate::db::DbConfig;
 use crate::mail::MailConfig;
 use crate::theme::Theme;
@@ -53,7 +56,7 @@ pub fn assemble(
             threads: or_default(settings.hash_threads, cores),
             queue: settings.hash_queue,
         },
-        accounts: accounts(profile, &settings),
+        accounts: accounts(sources, &settings)?,
         mail: MailConfig {
             site_name: settings.site_name.clone(),
             from: mail::sender(sources, &settings, &base_url)?,
@@ -65,6 +68,7 @@ pub fn assemble(
         base_url,
         theme,
         purge_every: settings.purge_every.0,
+        metrics_port: metrics_port(sources, &settings, port)?,
         log: log_level(sources, &settings.log_level)?,
         secret_key,
         secret_files: sources.secret_files(),
@@ -75,12 +79,13 @@ fn or_default<T: Default + PartialEq>(set: T, default: T) -> T {
     if set == T::default() { default } else { set }
 }
 
-fn accounts(profile: Profile, settings: &Settings) -> AccountsConfig {
-    AccountsConfig {
+fn accounts(sources: &Sources, settings: &Settings) -> Result<AccountsConfig, ConfigError> {
+    let enforced = sources.profile != Profile::Classroom;
+    Ok(AccountsConfig {
         password: Rules {
             min_length: settings.password_min_length,
             site_name: settings.site_name.clone(),
-            enforced: profile != Profile::Classroom,
+            enforced,
         },
         sessions: Limits {
             idle: settings.session_idle.0,
@@ -90,6 +95,26 @@ fn accounts(profile: Profile, settings: &Settings) -> AccountsConfig {
             per_user: settings.sessions_per_user,
         },
         reset_lifetime: settings.reset_lifetime.0,
+        throttle: ThrottleConfig {
+            log_in: limits::rates(sources, "limit_login", &settings.limit_login)?,
+            ask: limits::rates(sources, "limit_ask", &settings.limit_ask)?,
+            mail: limits::rates(sources, "limit_mail", &settings.limit_mail)?,
+            enforced,
+        },
+        sign_up: limits::sign_up(sources, settings)?,
+        confirm_email: settings.confirm_email,
+    })
+}
+
+fn metrics_port(
+    sources: &Sources,
+    settings: &Settings,
+    port: u16,
+) -> Result<Option<u16>, ConfigError> {
+    match settings.metrics_port {
+        0 => Ok(None),
+        same if same == port => Err(sources.error("metrics_port", "must be another one than port")),
+        other => Ok(Some(other)),
     }
 }
 
@@ -106,6 +131,9 @@ fn web(
         base_url: base_url.clone(),
         classroom: sources.profile == Profile::Classroom,
         body_timeout: settings.body_timeout.0,
+        forward_auth: door::forward_auth(sources, settings, base_url)?,
+        trusted_proxies: door::trusted_proxies(sources, settings)?,
+        sign_up_guard: settings.sign_up_guard,
         theme: theme.clone(),
     })
 }

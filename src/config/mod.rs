@@ -69,6 +69,14 @@ struct Settings {
     remembered_absolute: Span,
     sessions_per_user: usize,
     reset_lifetime: Span,
+    sign_up: String,
+    confirm_email: bool,
+    sign_up_guard: bool,
+    limit_login: String,
+    limit_ask: String,
+    limit_mail: String,
+    allowed_hosts: Vec<String>,
+    trusted_proxies: Vec<String>,
     mail_from: String,
     mail_transport: String,
     mail_folder: String,
@@ -76,6 +84,7 @@ struct Settings {
     smtp_username: String,
     body_timeout: Span,
     purge_every: Span,
+    metrics_port: u16,
     log_level: String,
 }
 
@@ -130,6 +139,8 @@ pub struct Config {
     pub web: WebConfig,
     pub theme: Theme,
     pub purge_every: Duration,
+    /// Where on 127.0.0.1 the figures are; none when they are off.
+    pub metrics_port: Option<u16>,
     pub log: log::LevelFilter,
     /// As set; empty means the kept key.
     pub secret_key: Option<SecretKey>,

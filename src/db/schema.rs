@@ -12,6 +12,7 @@ diesel::table! {
         reset_email -> Nullable<Text>,
         created_at -> BigInt,
         password_changed_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
     }
 }
 
@@ -26,6 +27,7 @@ diesel::table! {
         remembered -> Bool,
         user_agent -> Text,
         ip -> Text,
+        door_key -> Nullable<Text>,
     }
 }
 
@@ -42,7 +44,65 @@ diesel::table! {
         next_attempt_at -> BigInt,
         attempts -> Integer,
         last_error -> Nullable<Text>,
+        subject -> Nullable<Text>,
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(users, sessions, outbox);
+diesel::table! {
+    limits (bucket) {
+        bucket -> Text,
+        tries -> BigInt,
+        started_at -> BigInt,
+        ends_at -> BigInt,
+        last_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    devices (id, user_id) {
+        id -> Text,
+        user_id -> BigInt,
+        last_used_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    tokens (id) {
+        id -> Text,
+        purpose -> Text,
+        user_id -> Nullable<BigInt>,
+        email_key -> Text,
+        email -> Text,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    sign_ups (id) {
+        id -> BigInt,
+        email -> Text,
+        email_key -> Text,
+        hashed_password -> Text,
+        browser -> Text,
+        token -> Nullable<Text>,
+        token_expires_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    events (id) {
+        id -> BigInt,
+        at -> BigInt,
+        event -> Text,
+        user_id -> Nullable<BigInt>,
+        ip -> Text,
+        user_agent -> Text,
+        request_id -> Text,
+        times -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    users, sessions, outbox, limits, devices, tokens, sign_ups, events
+);

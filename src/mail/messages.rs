@@ -38,6 +38,57 @@ impl Message for PasswordChanged {
     const NAME: &'static str = "password_changed";
 }
 
+/// The link past the limit on log-ins.
+#[derive(Serialize)]
+pub struct Unlock {
+    pub email: String,
+    pub link: String,
+    /// How long the link lives, in minutes.
+    pub minutes: u64,
+}
+
+impl Message for Unlock {
+    const NAME: &'static str = "unlock";
+}
+
+/// The link that confirms an address.
+#[derive(Serialize)]
+pub struct ConfirmEmail {
+    pub email: String,
+    pub link: String,
+    /// How long the link lives, in hours.
+    pub hours: u64,
+}
+
+impl Message for ConfirmEmail {
+    const NAME: &'static str = "confirm_email";
+}
+
+/// Tells the owner of an account that somebody wanted another one with their address.
+#[derive(Serialize)]
+pub struct AlreadyRegistered {
+    pub email: String,
+    pub login_url: String,
+    pub reset_url: String,
+}
+
+impl Message for AlreadyRegistered {
+    const NAME: &'static str = "already_registered";
+}
+
+/// The link with which an invited person signs up.
+#[derive(Serialize)]
+pub struct Invitation {
+    pub email: String,
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
+}
+
+impl Message for Invitation {
+    const NAME: &'static str = "invitation";
+}
+
 /// What `gatehouse mail test` sends.
 #[derive(Serialize)]
 pub struct Test {

@@ -27,19 +27,63 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60 * 60);
 pub enum Kind {
     PasswordReset,
     PasswordChanged,
+    Unlock,
+    ConfirmEmail,
+    Invitation,
 }
 
 impl Kind {
+    /// Those with a link that acts, and dies.
+    pub const WITH_LINK: [Self; 4] =
+        [Self::PasswordReset, Self::Unlock, Self::ConfirmEmail, Self::Invitation];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PasswordReset => "password_reset",
             Self::PasswordChanged => "password_changed",
+            Self::Unlock => "unlock",
+            Self::ConfirmEmail => "confirm_email",
+            Self::Invitation => "invitation",
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::PasswordReset, Self::PasswordChanged].into_iter().find(|kind| kind.as_str() == text)
+        Self::WITH_LINK
+            .into_iter()
+            .chain([Self::PasswordChanged])
+            .find(|kind| kind.as_str() == text)
     }
+}
+
+/// What a mail is about, and until when it means anything.
+pub struct Note {
+    pub kind: Kind,
+    pub user: Option<i64>,
+    /// Where there is no account: which sign-up, which invitation.
+    pub subject: Option<String>,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Note {
+    /// To the owner of an account.
+    pub fn to_user(kind: Kind, user: i64) -> Self {
+        Self { kind, user: Some(user), subject: None, expires_at: None }
+    }
+
+    /// With a link that dies.
+    pub fn dying(kind: Kind, expires_at: Timestamp) -> Self {
+        Self { kind, user: None, subject: None, expires_at: Some(expires_at) }
+    }
+
+    pub fn about(self, subject: String) -> Self {
+        Self { subject: Some(subject), ..self }
+    }
+}
+
+/// A wish's letter, and whose account it is about.
+pub struct Composed {
+    pub user: Option<i64>,
+    pub letter: Letter,
 }
 
 /// What waits: a finished letter, or a wish whose letter the worker composes. The wish keeps the
@@ -79,6 +123,7 @@ pub struct Row {
     pub next_attempt_at: Timestamp,
     pub attempts: i32,
     pub last_error: Option<String>,
+    pub subject: Option<String>,
 }
 
 /// Puts mails in and takes them out; all of it needs the key.
@@ -96,10 +141,8 @@ impl Outbox {
     pub fn add(
         &self,
         conn: &mut AnyConnection,
-        kind: Kind,
-        user: Option<i64>,
+        note: &Note,
         content: &Content,
-        expires_at: Option<Timestamp>,
         now: Timestamp,
     ) -> QueryResult<()> {
         let message_id = generate_uuid();
@@ -107,12 +150,13 @@ impl Outbox {
         diesel::insert_into(outbox::table)
             .values((
                 outbox::message_id.eq(message_id),
-                outbox::kind.eq(kind.as_str()),
-                outbox::user_id.eq(user),
+                outbox::kind.eq(note.kind.as_str()),
+                outbox::user_id.eq(note.user),
+                outbox::subject.eq(&note.subject),
                 outbox::content.eq(sealed),
                 outbox::state.eq(WAITING),
                 outbox::created_at.eq(now),
-                outbox::expires_at.eq(expires_at),
+                outbox::expires_at.eq(note.expires_at),
                 outbox::next_attempt_at.eq(now),
                 outbox::attempts.eq(0),
             ))
@@ -136,13 +180,14 @@ impl Outbox {
         &self,
         conn: &mut AnyConnection,
         row: &Row,
-        letter: Option<&(i64, Letter)>,
+        composed: Option<&Composed>,
     ) -> QueryResult<bool> {
-        let content = letter.map_or_else(Vec::new, |(_, letter)| {
-            self.seal(&Content::Letter(letter.clone()), &row.message_id)
+        let content = composed.map_or_else(Vec::new, |composed| {
+            self.seal(&Content::Letter(composed.letter.clone()), &row.message_id)
         });
+        let user = composed.and_then(|composed| composed.user);
         let changed = diesel::update(outbox::table.find(row.id))
-            .set((outbox::user_id.eq(letter.map(|(user, _)| *user)), outbox::content.eq(content)))
+            .set((outbox::user_id.eq(user), outbox::content.eq(content)))
             .execute(conn)?;
         Ok(changed == 1)
     }
@@ -165,6 +210,11 @@ pub fn claim(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Option<Row
     row.attempts += 1;
     row.next_attempt_at = now + LEASE;
     Ok((claimed == 1).then_some(row))
+}
+
+/// How many have not left yet.
+pub fn count_waiting(conn: &mut AnyConnection) -> QueryResult<i64> {
+    outbox::table.filter(outbox::state.eq(WAITING)).count().get_result(conn)
 }
 
 /// When the next waiting mail is due.
@@ -243,6 +293,11 @@ pub fn withdraw(conn: &mut AnyConnection, user: i64, kind: Kind) -> QueryResult<
     )
     .execute(conn)
     .map(drop)
+}
+
+/// Drops the mails about one sign-up or invitation: their link has died.
+pub fn withdraw_about(conn: &mut AnyConnection, subject: &str) -> QueryResult<()> {
+    diesel::delete(outbox::table.filter(outbox::subject.eq(subject))).execute(conn).map(drop)
 }
 
 /// Drops mails whose link has died, and sent ones that never had one.

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Letter;
-use super::outbox::{self, Content, Kind, Outbox, Row};
+use super::outbox::{self, Composed, Content, Kind, Outbox, Row};
 use super::transport::{Parcel, Transport};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, Db, DbError};
@@ -18,14 +18,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// Writes the letter that a wish asks for, with whatever the deed needs (a token), in one
 /// transaction; `None` when there is nobody to write to.
-pub type Compose = Arc<
-    dyn Fn(&mut AnyConnection, &Wish<'_>) -> Result<Option<(i64, Letter)>, DbError> + Send + Sync,
->;
+pub type Compose =
+    Arc<dyn Fn(&mut AnyConnection, &Wish<'_>) -> Result<Option<Composed>, DbError> + Send + Sync>;
 
 /// A mail that was asked for and is not written yet.
 pub struct Wish<'a> {
     pub kind: Kind,
     pub email: &'a str,
+    /// Where there is no account: which sign-up.
+    pub subject: Option<&'a str>,
     pub asked_at: Timestamp,
     pub now: Timestamp,
 }
@@ -232,12 +233,13 @@ impl Worker {
             self.drop_row(row)?;
             return Ok(Written::Never);
         };
-        let wish = Wish { kind, email: &email, asked_at: row.created_at, now };
+        let subject = row.subject.as_deref();
+        let wish = Wish { kind, email: &email, subject, asked_at: row.created_at, now };
         self.db.write_blocking(|conn| {
             let composed = (self.compose)(conn, &wish)?;
             let there = self.outbox.fulfil(conn, row, composed.as_ref())?;
             Ok(match composed {
-                Some((_, letter)) if there => Written::Letter(letter),
+                Some(composed) if there => Written::Letter(composed.letter),
                 Some(_) => Written::Never,
                 None => Written::ToNobody,
             })
@@ -279,10 +281,12 @@ impl Worker {
     fn remove_dead_files(&self) -> Result<(), DbError> {
         let Some(folder) = self.transport.folder() else { return Ok(()) };
         let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let prefix = format!("{}-", Kind::PasswordReset.as_str());
         for path in files.map(|file| file.path()) {
             let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(message_id) = name.strip_prefix(&prefix) else { continue };
+            let Some((kind, message_id)) = name.split_once('-') else { continue };
+            if !Kind::WITH_LINK.iter().any(|with_link| with_link.as_str() == kind) {
+                continue;
+            }
             let alive = self
                 .db
                 .read_blocking(|conn| outbox::exists(conn, message_id).map_err(DbError::from))?;

@@ -11,6 +11,7 @@ use super::input::BadInput;
 use super::reply::{Page, json_response, message, see_other, wants_page};
 use super::{Site, client, headers, session_cookie, words};
 use crate::accounts::Broken;
+use crate::accounts::throttle::TakeError;
 use crate::audit::{self, Event};
 use crate::db::DbError;
 
@@ -33,6 +34,16 @@ impl From<DbError> for WebError {
     }
 }
 
+impl From<TakeError> for WebError {
+    /// Where a page has no words of its own for a limit, the catcher's will do.
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Limited(_) => Self::Status(Status::TooManyRequests),
+            TakeError::Db(error) => error.into(),
+        }
+    }
+}
+
 impl WebError {
     /// Logs the cause under the request's id; the status for the catcher.
     pub fn report(&self, request: &Request<'_>) -> Status {
@@ -47,11 +58,13 @@ impl WebError {
                 Status::ServiceUnavailable
             }
             Broken::Db(DbError::Busy | DbError::Vanished) => {
+                audit::record(Event::Broken, None, &client::source(request));
                 log::error!("request {}: {broken}", client::request_id(request));
                 headers::retry_after(request, BUSY_RETRY_SECONDS);
                 Status::ServiceUnavailable
             }
             _ => {
+                audit::record(Event::Broken, None, &client::source(request));
                 log::error!("request {}: {broken}", client::request_id(request));
                 Status::InternalServerError
             }

@@ -1,22 +1,42 @@
 //! The headers of every answer (D11), errors and redirects included.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Status};
 use rocket::{Request, Response};
 
-use super::{Site, client, door};
+use super::{Site, client, gate};
+use crate::accounts::throttle::Quota;
 
 /// What the handler or a guard wants said in the answer, whoever writes it.
 #[derive(Default)]
-struct Wishes {
+pub struct Wishes {
     script: AtomicBool,
     retry_after: Mutex<Option<u64>>,
+    quota: Mutex<Option<Quota>>,
+    /// Another site that a form of this page leads to in the end.
+    form_target: Mutex<Option<String>>,
 }
 
-fn wishes<'r>(request: &'r Request<'_>) -> &'r Wishes {
+impl Wishes {
+    /// Seconds for `Retry-After`.
+    pub fn retry_after(&self, seconds: u64) {
+        *lock(&self.retry_after) = Some(seconds);
+    }
+
+    /// What is left of the client's limits.
+    pub fn quota(&self, quota: Quota) {
+        *lock(&self.quota) = Some(quota);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub fn wishes<'r>(request: &'r Request<'_>) -> &'r Wishes {
     request.local_cache(Wishes::default)
 }
 
@@ -25,14 +45,19 @@ pub fn permit_script(request: &Request<'_>) {
     wishes(request).script.store(true, Ordering::Relaxed);
 }
 
+/// Lets the page's form end on another site: browsers hold a form's redirects to the policy too.
+pub fn permit_form_target(request: &Request<'_>, origin: &str) {
+    *lock(&wishes(request).form_target) = Some(origin.to_owned());
+}
+
 /// Seconds for a 503's `Retry-After`.
 pub fn retry_after(request: &Request<'_>, seconds: u64) {
-    *wishes(request).retry_after.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds);
+    wishes(request).retry_after(seconds);
 }
 
 /// The seconds set by [`retry_after`].
 pub fn wanted_retry_after(request: &Request<'_>) -> Option<u64> {
-    *wishes(request).retry_after.lock().unwrap_or_else(PoisonError::into_inner)
+    *lock(&wishes(request).retry_after)
 }
 
 pub struct Headers;
@@ -53,9 +78,11 @@ impl Fairing for Headers {
 pub fn set(request: &Request<'_>, response: &mut Response<'_>) {
     let wishes = wishes(request);
     let script = if wishes.script.load(Ordering::Relaxed) { " script-src 'self';" } else { "" };
+    let target = lock(&wishes.form_target).as_ref().map(|origin| format!(" {origin}"));
+    let target = target.unwrap_or_default();
     let policy = format!(
         "default-src 'none'; style-src 'self'; img-src 'self' data:;{script} connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+         form-action 'self'{target}; base-uri 'none'; frame-ancestors 'none'"
     );
     let mut say = |name: &'static str, value: String| {
         response.set_header(Header::new(name, value));
@@ -79,13 +106,35 @@ pub fn set(request: &Request<'_>, response: &mut Response<'_>) {
     }
     if response.status() == Status::MethodNotAllowed {
         // RFC 9110, 15.5.6.
-        response.set_header(Header::new("Allow", door::other_methods(request).join(", ")));
+        response.set_header(Header::new("Allow", gate::other_methods(request).join(", ")));
     }
     if let Some(seconds) = wanted_retry_after(request) {
         response.set_header(Header::new("Retry-After", seconds.to_string()));
     }
+    if let Some(quota) = lock(&wishes.quota).take() {
+        set_quota(response, &quota);
+    }
     if !response.headers().contains("Cache-Control") {
         response.set_header(Header::new("Cache-Control", "no-store"));
         response.set_header(Header::new("Vary", "Accept, Cookie"));
+    }
+}
+
+/// `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-10 writes them: lists
+/// of names with the quota and window, and with what is left and for how long, in seconds.
+fn set_quota(response: &mut Response<'_>, quota: &Quota) {
+    let policies: Vec<String> = quota
+        .policies
+        .iter()
+        .map(|(name, rate)| {
+            format!("\"{name}\";q={};w={}", rate.tries, rate.per.as_millis().div_ceil(1000))
+        })
+        .collect();
+    if !policies.is_empty() {
+        response.set_header(Header::new("RateLimit-Policy", policies.join(", ")));
+    }
+    if let Some((name, left, until)) = &quota.left {
+        let seconds = until.as_millis().div_ceil(1000);
+        response.set_header(Header::new("RateLimit", format!("\"{name}\";r={left};t={seconds}")));
     }
 }

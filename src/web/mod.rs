@@ -3,8 +3,10 @@
 pub mod accept;
 mod assets;
 mod client;
-mod door;
+mod door_cookie;
 mod error;
+mod form_guard;
+mod gate;
 mod guards;
 mod headers;
 pub mod in_flight;
@@ -13,7 +15,7 @@ mod next;
 mod notice;
 mod pages;
 mod private_cookie;
-mod protocols;
+pub mod protocols;
 mod reply;
 mod session_cookie;
 mod site;
@@ -23,6 +25,7 @@ mod words;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rocket::figment::Figment;
 use rocket::{Build, Rocket, Route, catchers, routes};
 use url::Url;
@@ -32,6 +35,7 @@ use crate::mail::Transport;
 use crate::theme::{Theme, ThemeError};
 
 pub use assets::Color;
+pub use protocols::forward_auth::ForwardAuth;
 pub use site::{FooterLink, Site};
 
 /// What the web layer needs to know.
@@ -45,6 +49,12 @@ pub struct WebConfig {
     pub classroom: bool,
     /// How long a request's body may take.
     pub body_timeout: Duration,
+    /// Applications that ask who is there.
+    pub forward_auth: Option<ForwardAuth>,
+    /// Whose `X-Forwarded-…` headers count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether sign-up looks out for programs.
+    pub sign_up_guard: bool,
     pub theme: Theme,
 }
 
@@ -66,7 +76,7 @@ pub fn rocket(
         .manage(site)
         .manage(auth)
         .manage(transport)
-        .mount("/", door::behind(routes()))
+        .mount("/", gate::behind(routes()))
         .register("/", catchers![error::catch]))
 }
 
@@ -81,6 +91,18 @@ fn routes() -> Vec<Route> {
         pages::login::submit,
         pages::login::reloaded,
         pages::logout::submit,
+        pages::logout::show,
+        pages::unlock::submit_ask,
+        pages::unlock::show_sent,
+        pages::unlock::open_link,
+        pages::unlock::show_open,
+        pages::unlock::submit_open,
+        pages::confirmation::show_sent,
+        pages::confirmation::send_again,
+        pages::confirmation::open_link,
+        pages::confirmation::show_new,
+        pages::confirmation::submit,
+        pages::invitation::open_link,
         pages::profile::show,
         pages::password_reset::show_ask,
         pages::password_reset::submit_ask,
@@ -93,11 +115,12 @@ fn routes() -> Vec<Route> {
         protocols::change_password,
         protocols::robots,
         protocols::favicon,
+        protocols::forward_auth::check,
         assets::serve,
     ];
     #[cfg(debug_assertions)]
     routes.extend(routes![pages::dev_mailbox::show]);
-    routes.extend(door::everything_else());
+    routes.extend(gate::everything_else());
     routes
 }
 

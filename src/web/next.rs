@@ -1,11 +1,48 @@
-//! Where to go after log-in: a path of this site, nothing else.
+//! Where to go after log-in: a path of this site, or a page of a listed application.
 
 use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::ForwardAuth;
 
 /// Longer ones are no page of ours.
 const LONGEST: usize = 1024;
+/// Applications have longer ones; browsers and proxies carry this much.
+const LONGEST_URL: usize = 4096;
 /// How often a target may be percent-encoded before we stop looking.
 const DECODINGS: usize = 3;
+
+/// A target that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    Here(String),
+    Application(Url),
+}
+
+impl Next {
+    /// None for anything that leads anywhere else.
+    pub fn parse(text: &str, applications: Option<&ForwardAuth>) -> Option<Self> {
+        let here = || local_path(text).map(|path| Self::Here(path.to_owned()));
+        let fits = text.len() <= LONGEST_URL;
+        let there = applications.filter(|_| fits).and_then(|it| it.target(text));
+        there.map(Self::Application).or_else(here)
+    }
+
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Here(path) => path,
+            Self::Application(url) => url.as_str(),
+        }
+    }
+
+    /// The other site that it leads to.
+    pub fn origin(&self) -> Option<String> {
+        match self {
+            Self::Here(_) => None,
+            Self::Application(url) => Some(url.origin().ascii_serialization()),
+        }
+    }
+}
 
 /// `text` if a browser sent there stays on this site (open redirects, B-52 to B-55). Browsers take
 /// `\` for `/` and skip tabs and line breaks, so neither may be in it, encoded or not.

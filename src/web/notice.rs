@@ -15,16 +15,21 @@ pub enum Notice {
     SignedUp,
     LoggedOut,
     PasswordUpdated,
+    Unlocked,
+    SentAgain,
 }
 
 impl Notice {
-    const ALL: [Self; 3] = [Self::SignedUp, Self::LoggedOut, Self::PasswordUpdated];
+    const ALL: [Self; 5] =
+        [Self::SignedUp, Self::LoggedOut, Self::PasswordUpdated, Self::Unlocked, Self::SentAgain];
 
     fn code(self) -> &'static str {
         match self {
             Self::SignedUp => "signed_up",
             Self::LoggedOut => "logged_out",
             Self::PasswordUpdated => "password_updated",
+            Self::Unlocked => "unlocked",
+            Self::SentAgain => "sent_again",
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::accept::prefers_html;
 use super::input::Refused;
-use super::next::local_path;
+use super::next::Next;
 use super::{Site, guards, headers, notice, session_cookie, words};
 use crate::accounts::{FieldError, FieldErrors};
 
@@ -28,11 +28,13 @@ pub struct Page {
     name: &'static str,
     context: Map<String, Value>,
     script: bool,
+    /// Another site that the page's form leads to in the end.
+    form_target: Option<String>,
 }
 
 impl Page {
     pub fn new(name: &'static str) -> Self {
-        Self { status: Status::Ok, name, context: Map::new(), script: false }
+        Self { status: Status::Ok, name, context: Map::new(), script: false, form_target: None }
     }
 
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
@@ -51,12 +53,18 @@ impl Page {
         self
     }
 
+    /// Lets the page's form end at `next`, which may be another application's.
+    pub fn leads_to(mut self, next: Option<&Next>) -> Self {
+        self.form_target = next.and_then(Next::origin);
+        self
+    }
+
     /// The form as it was sent, less what is not shown again, and what is wrong with it.
     pub fn form(self, refused: &Refused) -> Self {
         let kept = |name: &str| refused.kept.get(name).cloned().unwrap_or_default();
         let form = json!({
             "email": kept("email"),
-            "next": local_path(&kept("next")).unwrap_or_default(),
+            "next": kept("next"),
             "remember": !kept("remember").is_empty(),
         });
         let errors = in_words(&refused.errors);
@@ -87,11 +95,9 @@ impl Reply {
     }
 
     /// A redirect for both.
-    pub fn redirect(path: &str) -> Self {
-        Self {
-            browser: Answer::SeeOther(path.to_owned()),
-            program: Answer::SeeOther(path.to_owned()),
-        }
+    pub fn redirect(path: impl Into<String>) -> Self {
+        let path = path.into();
+        Self { browser: Answer::SeeOther(path.clone()), program: Answer::SeeOther(path) }
     }
 
     /// A page that is a form: a program is told what to send instead.
@@ -144,6 +150,9 @@ impl<'r> Responder<'r, 'static> for Page {
         let site = request.rocket().state::<Site>().ok_or(Status::InternalServerError)?;
         if self.script {
             headers::permit_script(request);
+        }
+        if let Some(origin) = &self.form_target {
+            headers::permit_form_target(request, origin);
         }
         if guards::is_stale(request, site) {
             session_cookie::remove(request.cookies(), site);

@@ -21,12 +21,27 @@ pub const PASSWORD_UPDATED: &str = "Password updated";
 pub const SIGN_UP_BY_POST: &str = "sign up with POST /users";
 pub const LOG_IN_BY_POST: &str = "log in with POST /sessions";
 pub const RESET_BY_POST: &str = "ask for a reset with POST /reset_password";
+pub const UNLOCK_LIVE: &str = "unlock with POST /unlock/open";
+pub const UNLOCK_BY_POST: &str = "ask for an unlock link with POST /unlock";
+pub const UNLOCKED: &str = "log in with POST /sessions, with the cookies of this answer";
+pub const CONFIRM_FIRST: &str = "look into your mail";
+pub const CONFIRM_LIVE: &str = "confirm with POST /confirm";
+pub const CONFIRM_BY_POST: &str = "confirm with POST /confirm";
+pub const EMAIL_CONFIRMED: &str = "email confirmed";
+pub const INVITATION_LIVE: &str = "sign up with POST /users, with the invitation";
+pub const BY_INVITATION: &str = "sign-up is by invitation";
+pub const SIGN_UP_CLOSED: &str = "sign-up is closed";
+pub const LOG_OUT_BY_DELETE: &str = "log out with DELETE /sessions";
+pub const LOG_IN_FIRST: &str = "log in first";
+pub const NOT_AN_APPLICATION: &str = "this host is not in allowed_hosts";
 pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
 
 pub fn notice(notice: Notice) -> &'static str {
     match notice {
         Notice::SignedUp => "Welcome. Your account is ready and you are logged in.",
         Notice::LoggedOut => "You are logged out.",
+        Notice::Unlocked => "This browser may log in to your account now, whatever others try.",
+        Notice::SentAgain => "A new link is on its way.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }
@@ -46,6 +61,11 @@ pub fn field_error(field: &str, error: FieldError) -> String {
         FieldError::Unknown => "There is no such field.".to_owned(),
         FieldError::EmailTaken => {
             "This address has an account already. Log in, or reset its password.".to_owned()
+        }
+        FieldError::Domain => "Addresses of this domain cannot sign up here.".to_owned(),
+        FieldError::NotByHand => {
+            "That was too fast for us, or the form was open for too long. Please send it again."
+                .to_owned()
         }
         FieldError::Email(error) => email_error(error).to_owned(),
         FieldError::Password(error) => password_error(error),
@@ -85,6 +105,16 @@ fn password_error(error: PasswordError) -> String {
             "This is one character repeated, or a plain sequence. Use a few unrelated words."
                 .to_owned()
         }
+    }
+}
+
+/// A time to wait: seconds up to a minute and a half, then minutes, then hours.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        2..=90 => format!("{seconds} seconds"),
+        91..=5400 => format!("{} minutes", seconds.div_ceil(60)),
+        _ => format!("{} hours", seconds.div_ceil(3600)),
     }
 }
 

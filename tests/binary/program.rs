@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
 use gatehouse::db::AnyConnection;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -33,7 +34,12 @@ impl Home {
     pub fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
         let home = Self { folder, environment: BTreeMap::new() };
-        home.with("ROCKET_PORT", "0").with("ROCKET_BCRYPT_COST", "4")
+        // Tests try more often than people do; those about limits set their own.
+        ["ROCKET_LIMIT_LOGIN", "ROCKET_LIMIT_ASK", "ROCKET_LIMIT_MAIL"]
+            .into_iter()
+            .fold(home, |home, limit| home.with(limit, "1000000/1m"))
+            .with("ROCKET_PORT", "0")
+            .with("ROCKET_BCRYPT_COST", "4")
     }
 
     pub fn with(mut self, variable: &str, value: &str) -> Self {
@@ -94,7 +100,10 @@ impl Home {
     pub fn database(&self) -> AnyConnection {
         let path = self.file("data/gatehouse.db");
         assert!(path.exists(), "there is no database yet");
-        AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens")
+        let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
+        // The program writes its events when it likes.
+        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
+        conn
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {

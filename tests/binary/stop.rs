@@ -106,6 +106,15 @@ fn with_nothing_to_do_it_ends_at_once() {
 }
 
 #[test]
+fn a_signal_in_the_moment_of_its_announcement_is_heard() {
+    for _ in 0..10 {
+        let server = Home::new().start();
+        server.signal(Signal::TERM);
+        server.wait(Duration::from_secs(30)).exits(0);
+    }
+}
+
+#[test]
 fn an_idle_connection_does_not_hold_up_the_end() {
     let home = Home::new();
     let server = home.start();

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
 use diesel::Connection;
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use gatehouse::db::AnyConnection;
 use gatehouse::db::schema::{outbox, sessions, users};
@@ -95,7 +96,10 @@ impl Gatehouse {
     /// A connection past the program's own.
     pub fn database(&self) -> AnyConnection {
         let path = self.folder.path().join("data/gatehouse.db");
-        AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens")
+        let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
+        // The program writes its events when it likes.
+        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
+        conn
     }
 
     pub fn rows(&self) -> Rows {

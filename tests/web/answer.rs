@@ -115,9 +115,11 @@ impl Answer {
             for attribute in ["HttpOnly", "SameSite=Lax", "Path=/"] {
                 assert!(cookie.contains(attribute), "{attribute}: {cookie}");
             }
-            assert!(!cookie.contains("Domain"), "{cookie}");
-            assert_eq!(cookie.contains("Secure"), https, "{cookie}");
-            assert_eq!(cookie.starts_with("__Host-"), https, "{cookie}");
+            assert_eq!(cookie.contains("; Secure"), https, "{cookie}");
+            // What opens other applications is theirs to see, and so has another prefix.
+            let shared = cookie.starts_with("__Secure-gatehouse=");
+            assert_eq!(cookie.contains("; Domain="), shared, "{cookie}");
+            assert_eq!(cookie.starts_with("__Host-"), https && !shared, "{cookie}");
         }
     }
 }

@@ -51,8 +51,9 @@ impl TestApp {
     pub fn config(folder: &Path, settings: &str, environment: &[(&str, &str)]) -> Config {
         let file = format!(
             "[global]\ndatabase_url = \"sqlite:{0}/gatehouse.db\"\nmail_folder = \"{0}/outbox\"\n\
-             bcrypt_cost = 4\nlog_level = \"off\"\n{settings}\n",
-            folder.display()
+             bcrypt_cost = 4\nlog_level = \"off\"\n{1}{settings}\n",
+            folder.display(),
+            limits_beside(settings)
         );
         Config::from_parts(&file, environment).expect("good settings")
     }
@@ -122,7 +123,10 @@ impl TestApp {
     /// A connection past the pool.
     pub fn database(&self) -> AnyConnection {
         let path = self.folder.path().join("gatehouse.db");
-        AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens")
+        let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
+        // The service writes its events when it likes.
+        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
+        conn
     }
 
     /// Runs SQL past the service.
@@ -135,7 +139,7 @@ impl TestApp {
     pub fn dump(&self) -> String {
         use diesel::prelude::*;
         use gatehouse::accounts::session::Session;
-        use gatehouse::db::schema::{outbox, sessions, users};
+        use gatehouse::db::schema::{devices, outbox, sessions, sign_ups, tokens, users};
         use gatehouse::mail::outbox::Row as Mail;
 
         let conn = &mut self.database();
@@ -162,7 +166,22 @@ impl TestApp {
         let outbox: Vec<Mail> =
             outbox::table.select(Mail::as_select()).order(outbox::id).load(conn).expect("outbox");
         let outbox: Vec<String> = outbox.iter().map(|mail| format!("{mail:?}")).collect();
-        format!("{users:#?}\n{sessions:#?}\n{outbox:#?}")
+        let devices: Vec<(String, i64)> = devices::table
+            .select((devices::id, devices::user_id))
+            .order((devices::id, devices::user_id))
+            .load(conn)
+            .expect("devices");
+        let tokens: Vec<(String, String)> = tokens::table
+            .select((tokens::id, tokens::purpose))
+            .order(tokens::id)
+            .load(conn)
+            .expect("tokens");
+        let sign_ups: Vec<(i64, String, Option<String>)> = sign_ups::table
+            .select((sign_ups::id, sign_ups::email, sign_ups::token))
+            .order(sign_ups::id)
+            .load(conn)
+            .expect("sign-ups");
+        format!("{users:#?}\n{sessions:#?}\n{outbox:#?}\n{devices:?}\n{tokens:?}\n{sign_ups:?}")
     }
 
     /// The bytes of the database's files, the write-ahead log too.
@@ -326,6 +345,15 @@ impl<'a> Visitor<'a> {
             }
         }
     }
+}
+
+/// Tests try more often than people do; those about limits set their own.
+fn limits_beside(settings: &str) -> String {
+    ["limit_login", "limit_ask", "limit_mail"]
+        .into_iter()
+        .filter(|limit| !settings.contains(limit))
+        .map(|limit| format!("{limit} = \"1000000/1m\"\n"))
+        .collect()
 }
 
 pub fn secret(text: &str) -> SecretString {

@@ -85,6 +85,9 @@ fn fields(method: Method, path: &str, token: &str) -> Vec<(&'static str, String)
             ("reset_token", token.to_owned()),
             ("new_password", "a password of another site".to_owned()),
         ],
+        (Method::Post, "/unlock" | "/confirm/sent") => vec![("email", ANN.to_owned())],
+        (Method::Post, "/unlock/open") => vec![("unlock_token", token.to_owned())],
+        (Method::Post, "/confirm") => vec![("confirm_token", token.to_owned())],
         _ => panic!("{method} {path}: what would a good request be?"),
     }
 }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use gatehouse::clock::Timestamp;
-use gatehouse::mail::messages::{PasswordChanged, PasswordReset, Test};
+use gatehouse::mail::messages::{
+    AlreadyRegistered, ConfirmEmail, Invitation, PasswordChanged, PasswordReset, Test, Unlock,
+};
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
 
@@ -184,7 +186,20 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         reset_url: messages.link("/reset_password"),
     };
     let test = Test { when: email.to_owned() };
+    let (email, link) = (email.to_owned(), messages.link("/unlock/0123"));
+    let unlock = Unlock { email: email.clone(), link: link.clone(), minutes: 60 };
+    let confirm = ConfirmEmail { email: email.clone(), link: link.clone(), hours: 24 };
+    let taken = AlreadyRegistered {
+        email: email.clone(),
+        login_url: messages.link("/login"),
+        reset_url: messages.link("/reset_password"),
+    };
+    let invitation = Invitation { email, link, days: 7 };
     [
+        ("unlock", messages.write(ANN, &unlock)),
+        ("confirm_email", messages.write(ANN, &confirm)),
+        ("already_registered", messages.write(ANN, &taken)),
+        ("invitation", messages.write(ANN, &invitation)),
         ("password_reset", messages.write(ANN, &reset)),
         ("password_changed", messages.write(ANN, &changed)),
         ("test", messages.write(ANN, &test)),

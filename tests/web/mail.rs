@@ -16,7 +16,9 @@ use gatehouse::cli::service::Service;
 use gatehouse::clock::Timestamp;
 use gatehouse::db::DbError;
 use gatehouse::db::schema::{outbox as mails, users};
-use gatehouse::mail::outbox::{self, Content, FAILED, GIVE_UP_AFTER, LEASE, Row, SENT, WAITING};
+use gatehouse::mail::outbox::{
+    self, Content, FAILED, GIVE_UP_AFTER, LEASE, Note, Row, SENT, WAITING,
+};
 use gatehouse::mail::{Kind, Letter};
 use rocket::http::Method;
 use serde_json::json;
@@ -86,6 +88,10 @@ fn unblock(app: &TestApp) {
     fs::rename(app.folder.path().join("aside"), &folder).expect("moved");
 }
 
+fn to_nobody() -> Note {
+    Note { kind: Kind::PasswordChanged, user: None, subject: None, expires_at: None }
+}
+
 fn letter(number: usize) -> Content {
     let letter = Letter {
         to: format!("user{number}@example.com"),
@@ -104,14 +110,8 @@ fn a_deed_that_fails_leaves_neither_itself_nor_its_mail() {
         app.service.db.write_blocking(|conn| {
             let email = Email::parse(ANN).expect("an address");
             let user = add_user(conn, &email, "hash", now).expect("added");
-            let add = app.service.outbox.add(
-                conn,
-                Kind::PasswordChanged,
-                Some(user.id),
-                &letter(1),
-                None,
-                now,
-            );
+            let note = Note::to_user(Kind::PasswordChanged, user.id);
+            let add = app.service.outbox.add(conn, &note, &letter(1), now);
             add.map_err(DbError::from)?;
             if fails { Err(DbError::Busy) } else { Ok(()) }
         })
@@ -187,10 +187,7 @@ fn two_workers_send_500_mails_once_each() {
     let now = Timestamp::now();
     let queued = app.service.db.write_blocking(|conn| {
         (0..MAILS).try_for_each(|number| {
-            app.service
-                .outbox
-                .add(conn, Kind::PasswordChanged, None, &letter(number), None, now)
-                .map_err(DbError::from)
+            app.service.outbox.add(conn, &to_nobody(), &letter(number), now).map_err(DbError::from)
         })
     });
     queued.expect("queued");
@@ -223,8 +220,7 @@ fn b99_tries_back_off_and_end() {
     let start = Timestamp::now();
     let seconds = Duration::from_secs;
     let queued = app.service.db.write_blocking(|conn| {
-        let add =
-            app.service.outbox.add(conn, Kind::PasswordChanged, None, &letter(1), None, start);
+        let add = app.service.outbox.add(conn, &to_nobody(), &letter(1), start);
         add.map_err(DbError::from)
     });
     queued.expect("queued");
@@ -321,7 +317,7 @@ fn a_ring_wakes_the_worker() {
     let service = Service::open(&app.config).expect("opens");
     let thread = service.worker.clone().start(service.ear).expect("a thread");
     let start = Instant::now();
-    app.wait(service.auth.ask_for_reset(ANN, Timestamp::now())).expect("queued");
+    app.wait(service.auth.ask_for_reset(ANN, "127.0.0.1", Timestamp::now())).expect("queued");
     while files(&app).iter().all(|(name, _)| !name.ends_with(".eml")) {
         assert!(start.elapsed() < Duration::from_secs(12), "it looks by itself after 15 s");
         std::thread::sleep(Duration::from_millis(5));

@@ -8,11 +8,13 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, Response};
 
+use super::client::source;
 use super::error::WebError;
-use super::{Site, session_cookie};
+use super::{Site, door_cookie, session_cookie};
 use crate::accounts::Auth;
 use crate::accounts::session::Session;
 use crate::accounts::user::User;
+use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 
 /// Somebody with a live session; nobody gets past it without one.
@@ -52,11 +54,40 @@ async fn look(request: &Request<'_>) -> Result<Option<SignedIn>, WebError> {
         Some(id) => auth.find_session(&id, Timestamp::now()).await?,
         None => None,
     };
+    let signed_in = remember(request, found);
+    if signed_in.is_none() && session_cookie::was_sent(request.cookies(), site) {
+        audit::record(Event::SessionRefused, None, &source(request));
+    }
+    Ok(signed_in)
+}
+
+/// Keeps what was found for the answer, and for the session's last use.
+fn remember(request: &Request<'_>, found: Option<(User, Session)>) -> Option<SignedIn> {
     let signed_in = found.map(|(user, session)| SignedIn { user, session });
     let cache = request.local_cache(Found::default);
     cache.looked.store(true, Ordering::Relaxed);
     *cache.signed_in.lock().unwrap_or_else(PoisonError::into_inner) = signed_in.clone();
-    Ok(signed_in)
+    signed_in
+}
+
+/// Somebody at another application's door, or nobody.
+pub struct AtTheDoor(pub Option<SignedIn>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for AtTheDoor {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let site = request.rocket().state::<Site>().expect("managed from the start");
+        let auth = request.rocket().state::<Auth>().expect("managed from the start");
+        let Some(token) = door_cookie::get(request.cookies(), site) else {
+            return Outcome::Success(Self(None));
+        };
+        match auth.find_by_door(&token, Timestamp::now()).await {
+            Ok(found) => Outcome::Success(Self(remember(request, found))),
+            Err(error) => Outcome::Error((WebError::from(error).report(request), ())),
+        }
+    }
 }
 
 #[rocket::async_trait]

@@ -1,5 +1,6 @@
 //! Log in.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post};
 use secrecy::SecretString;
@@ -14,9 +15,9 @@ use crate::web::client::Client;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
 use crate::web::input::{BadInput, Fields, Form, Input, Refused};
-use crate::web::next::local_path;
+use crate::web::next::Next;
 use crate::web::reply::{Page, Reply, message};
-use crate::web::{Site, session_cookie, words};
+use crate::web::{Site, door_cookie, session_cookie, words};
 
 pub struct LoginForm {
     email: String,
@@ -40,15 +41,30 @@ impl Form for LoginForm {
 }
 
 #[get("/login?<next>")]
-pub fn show(visitor: Visitor, next: Option<&str>) -> Reply {
-    match visitor.0 {
-        Some(_) => super::already_signed_in(words::LOG_IN_BY_POST),
-        None => {
-            let next = next.and_then(local_path).unwrap_or_default();
-            let kept = [("next".to_owned(), next.to_owned())].into();
-            let form = Refused { kept, ..Refused::default() };
-            Reply::form_page(page().form(&form), words::LOG_IN_BY_POST)
+pub async fn show(
+    visitor: Visitor,
+    next: Option<&str>,
+    auth: &State<Auth>,
+    site: &State<Site>,
+    jar: &CookieJar<'_>,
+) -> Result<Reply, WebError> {
+    let next = next.and_then(|next| Next::parse(next, site.config.forward_auth.as_ref()));
+    let Some(signed_in) = visitor.0 else {
+        let kept = next.iter().map(kept).collect();
+        let form = Refused { kept, ..Refused::default() };
+        let page = page().leads_to(next.as_ref()).form(&form);
+        return Ok(Reply::form_page(page, words::LOG_IN_BY_POST));
+    };
+    match (next, session_cookie::get(jar, site)) {
+        // Signed in here and not yet there: the door's cookie was lost, or there was none.
+        (Some(Next::Application(url)), Some(id)) => {
+            if signed_in.session.door_key.is_none() {
+                auth.add_door(&id).await?;
+            }
+            door_cookie::set(jar, site, auth, &id, signed_in.session.remembered);
+            Ok(Reply::redirect(url))
         }
+        _ => Ok(super::already_signed_in(words::LOG_IN_BY_POST)),
     }
 }
 
@@ -58,34 +74,57 @@ pub async fn submit(
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,
-    client: Client,
+    client: Client<'_>,
 ) -> Result<Reply, WebError> {
+    let applications = site.config.forward_auth.as_ref();
     let form = match form {
         Ok(Input(form)) => form,
-        Err(bad) => return Ok(Reply::form_again(page(), &refused(bad)?)),
+        Err(bad) => {
+            let mut refused = refused(bad)?;
+            let next = refused.kept.remove("next").and_then(|it| Next::parse(&it, applications));
+            refused.kept.extend(next.iter().map(kept));
+            return Ok(Reply::form_again(page().leads_to(next.as_ref()), &refused));
+        }
     };
-    let previous = session_cookie::get(jar, site);
     let attempt = LogIn {
         email: form.email.clone(),
         password: form.password,
-        beginning: Beginning { device: client.device, remembered: form.remember, previous },
+        beginning: Beginning {
+            device: client.device.clone(),
+            remembered: form.remember,
+            previous: session_cookie::get(jar, site),
+            known_device: session_cookie::device(jar, site),
+        },
     };
+    let next = form.next.as_deref().and_then(|next| Next::parse(next, applications));
     match auth.log_in(attempt, Timestamp::now()).await {
         Ok(session) => {
             audit::record(Event::LoggedIn, Some(session.user.id), &client.source);
-            session_cookie::set(jar, site, auth, session.id, session.remembered);
-            let next = form.next.as_deref().and_then(local_path).unwrap_or("/profile");
+            session_cookie::begin(jar, site, auth, session);
+            let next = next.as_ref().map_or("/profile", Next::as_str);
             let logged_in = json!({ "email": form.email, "message": words::LOGGED_IN });
             Ok(Reply::see_other(next, (Status::Ok, logged_in)))
         }
         // One answer for every cause: it must not tell which addresses have accounts.
-        Err(LogInError::WrongCredentials) => {
-            audit::record(Event::LogInFailed, None, &client.source);
+        Err(LogInError::WrongCredentials { user, quota }) => {
+            audit::record(Event::LogInFailed, user, &client.source);
+            client.answer.quota(quota);
             let refusal = (Status::Unauthorized, message(words::WRONG_CREDENTIALS));
-            Ok(Reply::page(refused_page(form.email, form.remember, form.next), refusal))
+            Ok(Reply::page(refused_page(form.email, form.remember, next.as_ref()), refusal))
+        }
+        Err(LogInError::Limited(limited)) => {
+            let way_back = next.as_ref().map_or("/login".to_owned(), |next| {
+                let next = utf8_percent_encode(next.as_str(), NON_ALPHANUMERIC);
+                format!("/login?next={next}")
+            });
+            Ok(super::limited(&client, limited, &way_back, Some(&form.email)))
         }
         Err(LogInError::Broken(cause)) => Err(cause.into()),
     }
+}
+
+fn kept(next: &Next) -> (String, String) {
+    ("next".to_owned(), next.as_str().to_owned())
 }
 
 #[get("/sessions")]
@@ -97,13 +136,14 @@ fn page() -> Page {
     Page::new("login").script()
 }
 
-fn refused_page(email: String, remember: bool, next: Option<String>) -> Page {
-    let mut kept: std::collections::BTreeMap<_, _> = [("email".to_owned(), email)].into();
-    kept.extend(remember.then(|| ("remember".to_owned(), "yes".to_owned())));
-    kept.extend(next.map(|next| ("next".to_owned(), next)));
+fn refused_page(email: String, remember: bool, next: Option<&Next>) -> Page {
+    let mut again: std::collections::BTreeMap<_, _> = [("email".to_owned(), email)].into();
+    again.extend(remember.then(|| ("remember".to_owned(), "yes".to_owned())));
+    again.extend(next.map(kept));
     let text = words::WRONG_CREDENTIALS_ON_PAGE;
     page()
-        .form(&Refused { kept, ..Refused::default() })
+        .leads_to(next)
+        .form(&Refused { kept: again, ..Refused::default() })
         .with("errors", json!({ "form": [text] }))
         .with("summary", json!([{ "href": "", "text": text }]))
         .status(Status::Unauthorized)

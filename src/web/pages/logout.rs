@@ -1,7 +1,7 @@
 //! Log out.
 
 use rocket::http::{CookieJar, Header, Status};
-use rocket::{Responder, State, delete};
+use rocket::{Responder, State, delete, get};
 
 use crate::accounts::Auth;
 use crate::audit::{self, Event};
@@ -9,7 +9,7 @@ use crate::web::client::Client;
 use crate::web::error::WebError;
 use crate::web::guards::Visitor;
 use crate::web::notice::{self, Notice};
-use crate::web::reply::{Reply, message};
+use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, session_cookie, words};
 
 /// Tells the browser to forget what it kept of the pages (W3C, Clear Site Data).
@@ -19,13 +19,22 @@ pub struct Farewell {
     forget: Header<'static>,
 }
 
+/// For links from other applications: a link must not log anybody out by itself.
+#[get("/logout")]
+pub fn show(visitor: Visitor) -> Reply {
+    match visitor.0 {
+        Some(_) => Reply::form_page(Page::new("logout"), words::LOG_OUT_BY_DELETE),
+        None => Reply::see_other("/", (Status::NotAcceptable, message(words::LOG_OUT_BY_DELETE))),
+    }
+}
+
 #[delete("/sessions")]
 pub async fn submit(
     visitor: Visitor,
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,
-    client: Client,
+    client: Client<'_>,
 ) -> Result<Farewell, WebError> {
     let ended = match session_cookie::get(jar, site) {
         Some(id) if visitor.0.is_some() => auth.destroy_session(&id).await?,

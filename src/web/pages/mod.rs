@@ -1,12 +1,15 @@
 //! A file per capability: its forms and handlers, show before submit.
 
+pub mod confirmation;
 #[cfg(debug_assertions)]
 pub mod dev_mailbox;
+pub mod invitation;
 pub mod login;
 pub mod logout;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;
+pub mod unlock;
 pub mod welcome;
 
 use std::convert::Infallible;
@@ -15,8 +18,20 @@ use rocket::Request;
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 
+use serde_json::json;
+
+use super::client::Client;
 use super::error::WebError;
-use super::reply::{Reply, message, wants_page};
+use super::reply::{Page, Reply, message, wants_page};
+use super::words;
+use crate::accounts::throttle::Limited;
+use crate::audit::{self, Event};
+
+/// Holds an invitation's token between the link and the sign-up form.
+const INVITATION_COOKIE: &str = "invitation";
+
+/// Holds what tells the browser that signed up from others, until the address is confirmed.
+const SIGN_UP_COOKIE: &str = "sign_up";
 
 /// Whether a browser asks, for the few handlers that do more for one.
 pub struct Browser(pub bool);
@@ -42,4 +57,23 @@ fn posted_only(browser: Browser, form: &str) -> Result<Reply, WebError> {
 /// A form that means nothing to somebody who is signed in; a program hears what it would anyway.
 fn already_signed_in(instead: &str) -> Reply {
     Reply::see_other("/profile", (Status::NotAcceptable, message(instead)))
+}
+
+/// Tried too often: how long to wait, the way back, and for a log-in the way past the limit.
+fn limited(client: &Client<'_>, limited: Limited, back: &str, unlock: Option<&str>) -> Reply {
+    let event = if limited.whole_server { Event::UnderAttack } else { Event::TriedTooOften };
+    audit::record(event, None, &client.source);
+    let seconds = limited.retry_after.as_secs().max(1);
+    client.answer.retry_after(seconds);
+    client.answer.quota(limited.quota);
+    let status = Status::TooManyRequests;
+    let page = Page::new("limited")
+        .with("seconds", seconds)
+        .with("wait", words::span(seconds))
+        .with("back", back)
+        .with("unlock", unlock)
+        .script()
+        .status(status);
+    let told = json!({ "message": words::status(status), "retry_after": seconds });
+    Reply::page(page, (status, told))
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::accounts::email::Email;
 use crate::accounts::password_reset::UpdatePasswordError;
+use crate::accounts::throttle::TakeError;
 use crate::accounts::user::User;
 use crate::accounts::{Auth, FieldError, FieldErrors};
 use crate::audit::{self, Event};
@@ -77,7 +78,7 @@ pub async fn submit_ask(
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,
-    client: Client,
+    client: Client<'_>,
 ) -> Result<Reply, WebError> {
     let ask_again = |refused: &Refused| Reply::form_again(Page::new("password_reset/ask"), refused);
     let email = match form {
@@ -91,7 +92,12 @@ pub async fn submit_ask(
         let errors = FieldErrors::one("email", FieldError::Email(error));
         return Ok(ask_again(&Refused::keeping(email, errors)));
     }
-    auth.ask_for_reset(&email, Timestamp::now()).await?;
+    match auth.ask_for_reset(&email, &client.source.ip, Timestamp::now()).await {
+        Err(TakeError::Limited(limited)) => {
+            return Ok(super::limited(&client, limited, "/reset_password", None));
+        }
+        outcome => outcome?,
+    }
     audit::record(Event::ResetAsked, None, &client.source);
     private_cookie::set(jar, site, ASKED_COOKIE, email.clone(), Some(ASKED_LIFETIME));
     let asked = json!({ "email": email, "message": words::RESET_ASKED });
@@ -117,7 +123,7 @@ pub fn show_sent(
 }
 
 /// The exercise's answer. A hole, which is why the classroom profile stays on loopback.
-async fn hand_out_token(auth: &Auth, email: &str, client: &Client) -> Result<Reply, WebError> {
+async fn hand_out_token(auth: &Auth, email: &str, client: &Client<'_>) -> Result<Reply, WebError> {
     match auth.get_reset_password_token(email, Timestamp::now()).await {
         Ok(token) => {
             audit::record(Event::ResetAsked, None, &client.source);
@@ -137,7 +143,7 @@ pub async fn open_link(
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,
-    client: Client,
+    client: Client<'_>,
 ) -> Result<Reply, WebError> {
     let token = SecretString::from(token.to_owned());
     let Some(user) = auth.find_reset(&token, Timestamp::now()).await? else {
@@ -173,7 +179,7 @@ pub async fn submit_new(
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,
-    client: Client,
+    client: Client<'_>,
 ) -> Result<Reply, WebError> {
     let form = match form {
         Ok(Input(form)) => form,
@@ -194,8 +200,13 @@ pub async fn submit_new(
         Ok(user) => {
             audit::record(Event::PasswordChanged, Some(user.id), &client.source);
             private_cookie::remove(jar, site, COOKIE);
-            // Every session of the user has ended, this browser's too.
+            // Every session of the user has ended, this browser's too. Its owner reads the
+            // account's mail, and must not be kept out by strangers who guess.
             session_cookie::remove(jar, site);
+            match auth.trust_device(user.id, Timestamp::now()).await {
+                Ok(device) => session_cookie::set_device(jar, site, device),
+                Err(error) => log::warn!("a device is not known after its reset: {error}"),
+            }
             notice::leave(jar, site, Notice::PasswordUpdated);
             let email = form.email.unwrap_or(user.email);
             let updated = json!({ "email": email, "message": words::PASSWORD_UPDATED });

@@ -11,7 +11,7 @@ const METHODS: [Method; 9] = [Get, Head, Post, Put, Delete, Patch, Options, Trac
 /// Every path of the service and what it takes, HEAD left out: it goes with GET.
 fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
     let css = stylesheet(app);
-    let known: [(&str, &[Method]); 18] = [
+    let known: [(&str, &[Method]); 29] = [
         ("/", &[Get]),
         ("/signup", &[Get]),
         ("/users", &[Get, Post]),
@@ -22,6 +22,17 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/reset_password/0123", &[Get]),
         ("/reset_password/sent", &[Get]),
         ("/reset_password/new", &[Get]),
+        ("/logout", &[Get]),
+        ("/auth", &[Get]),
+        ("/unlock", &[Post]),
+        ("/unlock/0123", &[Get]),
+        ("/unlock/sent", &[Get]),
+        ("/unlock/open", &[Get, Post]),
+        ("/confirm", &[Post]),
+        ("/confirm/0123", &[Get]),
+        ("/confirm/sent", &[Get, Post]),
+        ("/confirm/new", &[Get]),
+        ("/invitation/0123", &[Get]),
         ("/health", &[Get]),
         ("/ready", &[Get]),
         ("/.well-known/change-password", &[Get]),
@@ -54,11 +65,10 @@ fn the_paths_below_are_all_there_are() {
         .iter()
         .flat_map(|(path, methods)| {
             let path = match path.as_str() {
-                "/reset_password/0123" => "/reset_password/<token>",
-                file if file.starts_with("/static/") => "/static/<name>",
-                other => other,
+                file if file.starts_with("/static/") => "/static/<name>".to_owned(),
+                other => other.replace("/0123", "/<token>"),
             };
-            methods.iter().map(move |method| (path.to_owned(), method.as_str()))
+            methods.iter().map(move |method| (path.clone(), method.as_str()))
         })
         .collect();
     assert_eq!(mounted, listed);
@@ -83,7 +93,7 @@ fn every_other_method_on_a_known_path_is_405_with_allow() {
 
 fn allow(takes: &[Method]) -> String {
     let mut names: Vec<&str> = takes.iter().map(|method| method.as_str()).collect();
-    names.push("HEAD");
+    names.extend(takes.contains(&Get).then_some("HEAD"));
     names.sort_unstable();
     names.join(", ")
 }

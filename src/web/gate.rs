@@ -1,4 +1,4 @@
-//! The door every request passes: is it for this host, from this site, by an honest method?
+//! The gate every request passes: is it for this host, from this site, by an honest method?
 
 use rocket::http::{Method, Status};
 use rocket::route::{Handler, Outcome, Route};
@@ -13,22 +13,22 @@ pub const LAST_RANK: isize = 100;
 /// Liveness probes come by whatever name the machine has.
 const ANY_HOST: [&str; 2] = ["/health", "/ready"];
 
-/// Puts the door in front of each route.
+/// Puts the gate in front of each route.
 pub fn behind(routes: Vec<Route>) -> Vec<Route> {
     routes
         .into_iter()
         .map(|mut route| {
-            route.handler = Box::new(Door(route.handler));
+            route.handler = Box::new(Gate(route.handler));
             route
         })
         .collect()
 }
 
 #[derive(Clone)]
-struct Door(Box<dyn Handler>);
+struct Gate(Box<dyn Handler>);
 
 #[async_trait]
-impl Handler for Door {
+impl Handler for Gate {
     async fn handle<'r>(&self, request: &'r Request<'_>, mut data: Data<'r>) -> Outcome<'r> {
         let Some(site) = request.rocket().state::<Site>() else {
             return Outcome::Error(Status::InternalServerError);

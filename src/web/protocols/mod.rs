@@ -1,5 +1,8 @@
 //! Answers to machines: probes, crawlers, password managers.
 
+pub mod forward_auth;
+pub mod metrics;
+
 use rocket::http::{ContentType, Status};
 use rocket::{State, get};
 use serde_json::{Value, json};

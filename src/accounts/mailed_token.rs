@@ -1,0 +1,106 @@
+//! Mailed tokens: single-use secrets in links, bound to a purpose and an address. The database keeps
+//! their SHA-256 alone. (A reset's token has columns of its own in `users`.)
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::clock::Timestamp;
+use crate::db::AnyConnection;
+use crate::db::schema::tokens;
+use crate::tokens::{fingerprint, generate_token};
+
+/// What a token is good for; it is good for nothing else (B-41).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Unlock,
+    Invitation,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unlock => "unlock",
+            Self::Invitation => "invitation",
+        }
+    }
+
+    /// An hour for what is wanted now; a week for what somebody may read on Monday.
+    pub fn lifetime(self) -> Duration {
+        match self {
+            Self::Unlock => Duration::from_secs(60 * 60),
+            Self::Invitation => Duration::from_secs(7 * 24 * 60 * 60),
+        }
+    }
+}
+
+/// A row of `tokens`.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = tokens)]
+pub struct MailedToken {
+    pub user_id: Option<i64>,
+    pub email_key: String,
+    pub email: String,
+}
+
+/// A new token; earlier ones for the same address and purpose die.
+pub(super) fn issue(
+    conn: &mut AnyConnection,
+    purpose: Purpose,
+    owner: &MailedToken,
+    now: Timestamp,
+) -> QueryResult<SecretString> {
+    let siblings = tokens::table
+        .filter(tokens::email_key.eq(&owner.email_key).and(tokens::purpose.eq(purpose.name())));
+    diesel::delete(siblings).execute(conn)?;
+    let token = generate_token();
+    diesel::insert_into(tokens::table)
+        .values((
+            tokens::id.eq(fingerprint(token.expose_secret())),
+            tokens::purpose.eq(purpose.name()),
+            tokens::user_id.eq(owner.user_id),
+            tokens::email_key.eq(&owner.email_key),
+            tokens::email.eq(&owner.email),
+            tokens::expires_at.eq(now + purpose.lifetime()),
+        ))
+        .execute(conn)?;
+    Ok(token)
+}
+
+/// Whose live token that is. Consumes nothing.
+pub(super) fn find(
+    conn: &mut AnyConnection,
+    purpose: Purpose,
+    token: &SecretString,
+    now: Timestamp,
+) -> QueryResult<Option<MailedToken>> {
+    tokens::table
+        .find(fingerprint(token.expose_secret()))
+        .filter(tokens::purpose.eq(purpose.name()).and(tokens::expires_at.gt(now)))
+        .select(MailedToken::as_select())
+        .first(conn)
+        .optional()
+}
+
+/// Consumes it: of two that come at once, exactly one gets it.
+pub(super) fn consume(
+    conn: &mut AnyConnection,
+    purpose: Purpose,
+    token: &SecretString,
+    now: Timestamp,
+) -> QueryResult<Option<MailedToken>> {
+    let Some(found) = find(conn, purpose, token, now)? else { return Ok(None) };
+    let row = tokens::table.find(fingerprint(token.expose_secret()));
+    Ok((diesel::delete(row).execute(conn)? == 1).then_some(found))
+}
+
+/// Voids every token of `user`.
+pub(super) fn void_all(conn: &mut AnyConnection, user: i64) -> QueryResult<()> {
+    diesel::delete(tokens::table.filter(tokens::user_id.eq(user))).execute(conn).map(drop)
+}
+
+/// Deletes what has expired; returns how many.
+pub(super) fn purge(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<usize> {
+    diesel::delete(tokens::table.filter(tokens::expires_at.le(now))).execute(conn)
+}

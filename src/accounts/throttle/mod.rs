@@ -1,0 +1,386 @@
+//! Limits on what strangers may try (ASVS 6.3.1, 2.4.1), counted in the database: exact when many
+//! come at once, the same for every process, and still there after a restart.
+
+mod rates;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::auth::Auth;
+use super::email::Email;
+use super::user::User;
+use crate::audit::{self, Event};
+use crate::clock::Timestamp;
+use crate::db::schema::limits;
+use crate::db::{AnyConnection, DbError};
+use crate::tokens::fingerprint;
+
+pub use rates::{Rate, Rates};
+
+/// A client's address is shared by a household or an office.
+const CLIENT_FACTOR: u32 = 5;
+/// Many accounts tried from many addresses: beyond what a service of this size sees by itself.
+const SERVER_FACTOR: u32 = 200;
+
+/// How much is allowed; each is a setting.
+#[derive(Debug, Clone)]
+pub struct ThrottleConfig {
+    /// Log-ins that fail, for one account.
+    pub log_in: Rates,
+    /// What needs no password, from one client address, for each [`Deed`].
+    pub ask: Rates,
+    /// Mails that strangers can cause, to one address.
+    pub mail: Rates,
+    /// False in the classroom profile alone.
+    pub enforced: bool,
+}
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    LogIn,
+    SignUp,
+    AskReset,
+    SendAgain,
+    Unlock,
+    UseToken,
+}
+
+impl Deed {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LogIn => "log_in",
+            Self::SignUp => "sign_up",
+            Self::AskReset => "ask_reset",
+            Self::SendAgain => "send_again",
+            Self::Unlock => "unlock",
+            Self::UseToken => "use_token",
+        }
+    }
+}
+
+/// Whose tries are counted together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Bucket {
+    /// A browser that has logged in to this account before: strangers cannot use it up.
+    Device(String),
+    Account(String),
+    Client(String),
+    Server,
+}
+
+impl Bucket {
+    /// In any spelling that reaches the same account (B-20); people type passwords into the wrong
+    /// field, so that only a fingerprint is kept.
+    pub(super) fn account(email: &str) -> Self {
+        let key = Email::parse(email).map(|email| email.key().to_owned());
+        Self::Account(fingerprint(key.as_deref().unwrap_or(email)))
+    }
+
+    pub(super) fn device(secret: &str, user: i64) -> Self {
+        Self::Device(fingerprint(format!("{secret} {user}")))
+    }
+
+    /// One IPv4 address, or the /64 that a provider gives to one IPv6 customer (B-22).
+    pub(super) fn client(ip: &str) -> Self {
+        match ip.parse::<IpAddr>() {
+            Ok(IpAddr::V6(ip)) => {
+                let [a, b, c, d, ..] = ip.segments();
+                Self::Client(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
+            }
+            _ => Self::Client(ip.to_owned()),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Device(_) => "device",
+            Self::Account(_) => "account",
+            Self::Client(_) => "client",
+            Self::Server => "server",
+        }
+    }
+
+    fn subject(&self) -> &str {
+        match self {
+            Self::Device(subject) | Self::Account(subject) | Self::Client(subject) => subject,
+            Self::Server => "",
+        }
+    }
+
+    /// Somebody who guesses one account's password must wait longer each time.
+    fn slows_down(&self) -> bool {
+        matches!(self, Self::Device(_) | Self::Account(_))
+    }
+}
+
+/// What was counted, to be given back when it turns out to be no guess.
+#[derive(Debug, Clone, Default)]
+pub struct Slip {
+    keys: Vec<String>,
+    pub quota: Quota,
+}
+
+/// What a client is told of its limits (draft-ietf-httpapi-ratelimit-headers-10).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// Names, with how much in how much time.
+    pub policies: Vec<(String, Rate)>,
+    /// The tightest: its name, what is left of it, and until when.
+    pub left: Option<(String, u32, Duration)>,
+}
+
+/// Too often: nothing was done and nothing was counted.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("tried too often")]
+pub struct Limited {
+    pub retry_after: Duration,
+    pub quota: Quota,
+    /// The whole server's limit, not this client's or account's.
+    pub whole_server: bool,
+}
+
+/// Why a try may not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeError {
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// A row of `limits`.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = limits)]
+struct Window {
+    bucket: String,
+    tries: i64,
+    started_at: Timestamp,
+    ends_at: Timestamp,
+    last_at: Timestamp,
+}
+
+/// One window of one bucket, and what of it is used.
+struct Count {
+    name: String,
+    rate: Rate,
+    window: Window,
+    wait: Duration,
+    /// Where each try waits longer than the one before: what this one and the next must wait.
+    pauses: Option<(Duration, Duration)>,
+    is_server: bool,
+}
+
+impl Auth {
+    /// Counts a try in every bucket, or in none when one of them is full.
+    pub(super) async fn take(
+        &self,
+        deed: Deed,
+        buckets: Vec<Bucket>,
+        now: Timestamp,
+    ) -> Result<Slip, TakeError> {
+        if !self.config.throttle.enforced {
+            return Ok(Slip::default());
+        }
+        let rates = self.config.throttle.rates(deed);
+        // A flood of refusals reads and does not queue for the writer.
+        let counts = self.db.read(|conn| look(conn, deed, &buckets, &rates, now)).await?;
+        if let Some(limited) = refusal(&counts, now) {
+            return Err(limited.into());
+        }
+        self.db
+            .write(move |conn| {
+                let counts = look(conn, deed, &buckets, &rates, now)?;
+                match refusal(&counts, now) {
+                    Some(limited) => Err(limited.into()),
+                    None => Ok(count(conn, counts, now)?),
+                }
+            })
+            .await
+    }
+
+    /// [`Auth::take`] for what needs no password, by client address.
+    pub async fn take_for_client(
+        &self,
+        deed: Deed,
+        ip: &str,
+        now: Timestamp,
+    ) -> Result<Slip, TakeError> {
+        self.take(deed, vec![Bucket::Server, Bucket::client(ip)], now).await
+    }
+
+    /// Forgets windows that have ended; returns how many.
+    pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
+        self.db
+            .write(move |conn| {
+                Ok(diesel::delete(limits::table.filter(limits::ends_at.le(now))).execute(conn)?)
+            })
+            .await
+    }
+
+    /// [`Auth::may_mail_to`] for somebody with an account.
+    pub(super) fn may_mail(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        self.may_mail_to(conn, &user.email_key, Some(user.id), now)
+    }
+
+    /// Counts a mail that a stranger can cause; false when its address has had enough (B-18). For
+    /// the transaction that writes the mail.
+    pub(super) fn may_mail_to(
+        &self,
+        conn: &mut AnyConnection,
+        email_key: &str,
+        user: Option<i64>,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        let throttle = &self.config.throttle;
+        if !throttle.enforced {
+            return Ok(true);
+        }
+        let bucket = Bucket::Account(fingerprint(email_key));
+        let mut counts = Vec::new();
+        for rate in throttle.mail.iter() {
+            counts.push(look_at(conn, "mail", &bucket, rate, now)?);
+        }
+        if counts.iter().any(|count| !count.wait.is_zero()) {
+            audit::record(Event::MailHeld, user, &self.journal.inside());
+            return Ok(false);
+        }
+        count(conn, counts, now)?;
+        Ok(true)
+    }
+}
+
+impl ThrottleConfig {
+    fn rates(&self, deed: Deed) -> Rates {
+        match deed {
+            Deed::LogIn => self.log_in.clone(),
+            _ => self.ask.clone(),
+        }
+    }
+}
+
+/// How full each window is. For log-in the rates are an account's; a client address stands for
+/// several people.
+fn look(
+    conn: &mut AnyConnection,
+    deed: Deed,
+    buckets: &[Bucket],
+    rates: &Rates,
+    now: Timestamp,
+) -> Result<Vec<Count>, DbError> {
+    let mut counts = Vec::new();
+    for bucket in buckets {
+        let rates = match bucket {
+            Bucket::Server => rates.times(SERVER_FACTOR),
+            Bucket::Client(_) if deed == Deed::LogIn => rates.times(CLIENT_FACTOR),
+            _ => rates.clone(),
+        };
+        for rate in rates.iter() {
+            counts.push(look_at(conn, deed.name(), bucket, rate, now)?);
+        }
+        if bucket.slows_down()
+            && let Some(longest) = counts.last_mut()
+        {
+            let tries = longest.window.tries;
+            let left = rates.delay_after(tries).saturating_sub(now.since(longest.window.last_at));
+            longest.wait = longest.wait.max(left);
+            longest.pauses = Some((left, rates.delay_after(tries + 1)));
+        }
+    }
+    Ok(counts)
+}
+
+fn look_at(
+    conn: &mut AnyConnection,
+    deed: &str,
+    bucket: &Bucket,
+    rate: Rate,
+    now: Timestamp,
+) -> Result<Count, DbError> {
+    let seconds = rate.per.as_secs();
+    let key = format!("{deed}/{}/{seconds}/{}", bucket.name(), bucket.subject());
+    let found: Option<Window> =
+        limits::table.find(&key).select(Window::as_select()).first(conn).optional()?;
+    let mut window = found.filter(|window| window.ends_at > now).unwrap_or(Window {
+        bucket: key,
+        tries: 0,
+        started_at: now,
+        ends_at: now + rate.per,
+        last_at: now,
+    });
+    // A clock that was set back must neither lock anybody for ever nor let anybody pass (B-23).
+    if window.started_at > now {
+        (window.started_at, window.ends_at) = (now, now + rate.per);
+    }
+    window.last_at = window.last_at.min(now);
+    let full = window.tries >= i64::from(rate.tries);
+    let wait = if full { window.ends_at.since(now) } else { Duration::ZERO };
+    let name = format!("{}-{seconds}s", bucket.name());
+    Ok(Count { name, rate, window, wait, pauses: None, is_server: *bucket == Bucket::Server })
+}
+
+fn refusal(counts: &[Count], now: Timestamp) -> Option<Limited> {
+    let longest = counts.iter().max_by_key(|count| count.wait)?;
+    if longest.wait.is_zero() {
+        return None;
+    }
+    Some(Limited {
+        // Whole seconds, so that whoever waits them is not refused for a fraction.
+        retry_after: Duration::from_secs(longest.wait.as_millis().div_ceil(1000) as u64),
+        quota: quota(counts, now, false),
+        whole_server: longest.is_server,
+    })
+}
+
+fn count(conn: &mut AnyConnection, counts: Vec<Count>, now: Timestamp) -> Result<Slip, DbError> {
+    let quota = quota(&counts, now, true);
+    let mut keys = Vec::new();
+    for Count { mut window, .. } in counts {
+        window.tries += 1;
+        window.last_at = now;
+        // The write lock is ours: nobody inserts the row in between.
+        let known =
+            diesel::update(limits::table.find(&window.bucket)).set(&window).execute(conn)?;
+        if known == 0 {
+            diesel::insert_into(limits::table).values(&window).execute(conn)?;
+        }
+        keys.push(window.bucket);
+    }
+    Ok(Slip { keys, quota })
+}
+
+/// What the client may know: its own windows, and the pause before its next try; not the whole
+/// server's. `taken` is whether this try is counted.
+fn quota(counts: &[Count], now: Timestamp, taken: bool) -> Quota {
+    let own: Vec<&Count> = counts.iter().filter(|count| !count.is_server).collect();
+    let mut policies: Vec<(String, Rate)> =
+        own.iter().map(|count| (count.name.clone(), count.rate)).collect();
+    let mut left: Vec<(String, u32, Duration)> = Vec::new();
+    for count in &own {
+        let tries = i64::from(count.rate.tries) - count.window.tries - i64::from(taken);
+        let tries = u32::try_from(tries.max(0)).unwrap_or(0);
+        left.push((count.name.clone(), tries, count.window.ends_at.since(now)));
+    }
+    let pauses = own.iter().find_map(|count| count.pauses);
+    let pause = pauses.map(|(this, next)| if taken { next } else { this });
+    if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+        policies.push(("pause".to_owned(), Rate { tries: 1, per: pause }));
+        left.push(("pause".to_owned(), 0, pause));
+    }
+    let left = left.into_iter().min_by_key(|(_, left, until)| (*left, std::cmp::Reverse(*until)));
+    Quota { policies, left }
+}
+
+/// Takes back what was counted for a try that was no guess; other tries stay counted, else an
+/// attacker's own account would clear the way between guesses (B-15).
+pub(super) fn give_back(conn: &mut AnyConnection, slip: &Slip) -> QueryResult<()> {
+    let counted = limits::table.filter(limits::bucket.eq_any(&slip.keys).and(limits::tries.gt(0)));
+    diesel::update(counted).set(limits::tries.eq(limits::tries - 1)).execute(conn).map(drop)
+}

@@ -1,0 +1,204 @@
+//! The stored events: written in batches by a thread of its own, so that no request waits for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
+
+use super::{Event, Figures, Source};
+use crate::clock::Timestamp;
+use crate::db::schema::events;
+use crate::db::{AnyConnection, Db, DbError};
+
+/// Long enough to trace a break-in that was noticed late, short enough to forget people again.
+pub const KEPT: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Rows of nobody's account are kept up to this many: strangers must not fill the disk (B-78h).
+const MOST_OF_NOBODY: i64 = 1_000_000;
+/// Events wait here while the database is busy; what comes beyond is in the log alone.
+const QUEUE: usize = 4096;
+/// How long a first event waits for others to share its commit.
+const GATHER: Duration = Duration::from_millis(100);
+const USER_AGENT_MAX: usize = 256;
+
+/// A handle to the journal; clones write to the same one, whose thread ends with the last of them.
+#[derive(Clone)]
+pub struct Journal {
+    sender: SyncSender<Message>,
+    figures: Arc<Figures>,
+}
+
+enum Message {
+    Entry(Entry),
+    /// Answered once everything before it is written.
+    Flush(SyncSender<()>),
+}
+
+struct Entry {
+    at: Timestamp,
+    event: Event,
+    user: Option<i64>,
+    ip: String,
+    user_agent: String,
+    request_id: String,
+    times: i64,
+}
+
+/// A row of `events`.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = events)]
+pub struct Row {
+    pub at: Timestamp,
+    pub event: String,
+    pub user_id: Option<i64>,
+    pub ip: String,
+    pub user_agent: String,
+    pub request_id: String,
+    /// How many there were at that moment.
+    pub times: i64,
+}
+
+impl Journal {
+    pub fn start(db: Db) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let figures = Arc::new(Figures::default());
+        let counted = figures.clone();
+        thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write_all(&db, &receiver, &counted))?;
+        Ok(Self { sender, figures })
+    }
+
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// An event that no request brought about.
+    pub fn inside(&self) -> Source {
+        let none = String::new();
+        let journal = self.clone();
+        Source { ip: none.clone(), user_agent: none.clone(), request_id: none, journal }
+    }
+
+    pub(super) fn add(&self, event: Event, user: Option<i64>, source: &Source) {
+        self.figures.count(event);
+        let entry = Entry {
+            at: Timestamp::now(),
+            event,
+            user,
+            ip: source.ip.clone(),
+            user_agent: source.user_agent.chars().take(USER_AGENT_MAX).collect(),
+            request_id: source.request_id.clone(),
+            times: 1,
+        };
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.sender.try_send(Message::Entry(entry))
+        {
+            self.figures.count_lost();
+        }
+    }
+
+    /// Returns once everything recorded so far is written, or could not be.
+    pub fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if self.sender.send(Message::Flush(done)).is_ok() {
+            let _ = written.recv();
+        }
+    }
+
+    /// Forgets what is old, and what is too much; returns how many rows.
+    pub async fn purge(db: &Db, now: Timestamp) -> Result<usize, DbError> {
+        db.write(move |conn| {
+            let old = events::table.filter(events::at.le(now - KEPT));
+            let forgotten = diesel::delete(old).execute(conn)?;
+            let newest: Option<i64> =
+                events::table.select(diesel::dsl::max(events::id)).first(conn)?;
+            let oldest = newest.unwrap_or(0) - MOST_OF_NOBODY;
+            let surplus =
+                events::table.filter(events::id.le(oldest).and(events::user_id.is_null()));
+            Ok(forgotten + diesel::delete(surplus).execute(conn)?)
+        })
+        .await
+    }
+}
+
+/// The newest events, of one person or of all.
+pub fn newest(conn: &mut AnyConnection, user: Option<i64>, most: i64) -> QueryResult<Vec<Row>> {
+    let mut rows = events::table.select(Row::as_select()).order(events::id.desc()).into_boxed();
+    if let Some(user) = user {
+        rows = rows.filter(events::user_id.eq(user));
+    }
+    rows.limit(most).load(conn)
+}
+
+fn write_all(db: &Db, receiver: &Receiver<Message>, figures: &Figures) {
+    while let Ok(first) = receiver.recv() {
+        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        if matches!(first, Message::Entry(_)) {
+            thread::sleep(GATHER);
+        }
+        for message in std::iter::once(first).chain(receiver.try_iter()) {
+            match message {
+                Message::Entry(entry) => batch.push(entry),
+                Message::Flush(done) => waiting.push(done),
+            }
+        }
+        let batch = merged(batch);
+        if let Err(error) = db.write_blocking(|conn| insert(conn, &batch).map_err(DbError::from)) {
+            batch.iter().for_each(|_| figures.count_lost());
+            log::error!("{} events are in the log alone: {error}", batch.len());
+        }
+        for done in waiting {
+            let _ = done.send(());
+        }
+    }
+}
+
+/// The same event of the same person from the same address is one row: a flood of refusals must
+/// not become a flood of rows.
+fn merged(batch: Vec<Entry>) -> Vec<Entry> {
+    let mut places: HashMap<(Event, Option<i64>, String), usize> = HashMap::new();
+    let mut rows: Vec<Entry> = Vec::new();
+    for entry in batch {
+        let key = (entry.event, entry.user, entry.ip.clone());
+        match places.get(&key) {
+            Some(place) => rows[*place].times += 1,
+            None => {
+                places.insert(key, rows.len());
+                rows.push(entry);
+            }
+        }
+    }
+    rows
+}
+
+fn insert(conn: &mut AnyConnection, batch: &[Entry]) -> QueryResult<()> {
+    for entry in batch {
+        match insert_one(conn, entry, entry.user) {
+            // The account was deleted meanwhile.
+            Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
+                insert_one(conn, entry, None)?;
+            }
+            outcome => outcome?,
+        }
+    }
+    Ok(())
+}
+
+fn insert_one(conn: &mut AnyConnection, entry: &Entry, user: Option<i64>) -> QueryResult<()> {
+    diesel::insert_into(events::table)
+        .values((
+            events::at.eq(entry.at),
+            events::event.eq(entry.event.name()),
+            events::user_id.eq(user),
+            events::ip.eq(&entry.ip),
+            events::user_agent.eq(&entry.user_agent),
+            events::request_id.eq(&entry.request_id),
+            events::times.eq(entry.times),
+        ))
+        .execute(conn)
+        .map(drop)
+}

@@ -1,0 +1,234 @@
+//! Security events: what happened, to whom, from where. Each is a line of JSON in the log, a row for
+//! the person and the operator, and a figure to draw; none holds a secret.
+
+pub mod figures;
+pub mod journal;
+
+use serde_json::{Map, json};
+
+pub use figures::Figures;
+pub use journal::Journal;
+
+/// What is worth telling an operator (ASVS 16.3). `docs/events.md` is made of this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    SignedUp,
+    SignUpAsked,
+    SignUpRefused,
+    EmailConfirmed,
+    ConfirmRefused,
+    InvitationOpened,
+    InvitationRefused,
+    LoggedIn,
+    LogInFailed,
+    LoggedOut,
+    UnlockAsked,
+    Unlocked,
+    UnlockRefused,
+    ResetAsked,
+    ResetOpened,
+    ResetRefused,
+    PasswordChanged,
+    SignInNeeded,
+    SessionRefused,
+    DoorRefused,
+    TriedTooOften,
+    UnderAttack,
+    MailHeld,
+    CrossSiteRefused,
+    HostRefused,
+    InputRefused,
+    Overloaded,
+    Broken,
+}
+
+/// An event's name in the log, the database and the figures; `success`, `refused` or `failure` (the
+/// service's own); what it means, in one sentence.
+type Entry = (Event, &'static str, &'static str, &'static str);
+
+/// Every event, in the order of the enum.
+const TABLE: [Entry; 28] = [
+    (Event::SignedUp, "signed_up", "success", "Somebody has a new account."),
+    (
+        Event::SignUpAsked,
+        "sign_up_asked",
+        "success",
+        "Somebody wants an account and is asked to confirm the address.",
+    ),
+    (
+        Event::SignUpRefused,
+        "sign_up_refused",
+        "refused",
+        "A sign-up was refused: fields, a taken address, sign-up closed.",
+    ),
+    (
+        Event::EmailConfirmed,
+        "email_confirmed",
+        "success",
+        "An address was confirmed from its mail.",
+    ),
+    (
+        Event::ConfirmRefused,
+        "confirm_refused",
+        "refused",
+        "A confirmation link was unknown, used or too old.",
+    ),
+    (Event::InvitationOpened, "invitation_opened", "success", "An invitation was opened."),
+    (
+        Event::InvitationRefused,
+        "invitation_refused",
+        "refused",
+        "An invitation was unknown, used or too old.",
+    ),
+    (Event::LoggedIn, "logged_in", "success", "Somebody logged in."),
+    (
+        Event::LogInFailed,
+        "log_in_failed",
+        "refused",
+        "The address or the password was wrong; `user` where there is such an account.",
+    ),
+    (Event::LoggedOut, "logged_out", "success", "Somebody logged out."),
+    (
+        Event::UnlockAsked,
+        "unlock_asked",
+        "success",
+        "Somebody asked for a link past the limit on log-ins.",
+    ),
+    (
+        Event::Unlocked,
+        "unlocked",
+        "success",
+        "An unlock link was used: its browser is counted apart from strangers.",
+    ),
+    (
+        Event::UnlockRefused,
+        "unlock_refused",
+        "refused",
+        "An unlock link was unknown, used or too old.",
+    ),
+    (Event::ResetAsked, "reset_asked", "success", "Somebody asked for a new password."),
+    (Event::ResetOpened, "reset_opened", "success", "A reset link was opened."),
+    (Event::ResetRefused, "reset_refused", "refused", "A reset link was unknown, used or too old."),
+    (
+        Event::PasswordChanged,
+        "password_changed",
+        "success",
+        "A password was changed from a reset link.",
+    ),
+    (
+        Event::SignInNeeded,
+        "sign_in_needed",
+        "refused",
+        "A page that needs a session was asked for without one.",
+    ),
+    (
+        Event::SessionRefused,
+        "session_refused",
+        "refused",
+        "A session's cookie opened nothing: ended, expired or forged.",
+    ),
+    (
+        Event::DoorRefused,
+        "door_refused",
+        "refused",
+        "The door was asked for a host that allowed_hosts does not list.",
+    ),
+    (
+        Event::TriedTooOften,
+        "tried_too_often",
+        "refused",
+        "A limit was reached: 429 with Retry-After.",
+    ),
+    (
+        Event::UnderAttack,
+        "under_attack",
+        "refused",
+        "The whole server's limit was reached: many accounts are being tried from many places.",
+    ),
+    (
+        Event::MailHeld,
+        "mail_held",
+        "refused",
+        "A mail was not written: its address had as many as limit_mail allows.",
+    ),
+    (
+        Event::CrossSiteRefused,
+        "cross_site_refused",
+        "refused",
+        "Another site made a browser send this request.",
+    ),
+    (Event::HostRefused, "host_refused", "refused", "The request names a host that is not ours."),
+    (
+        Event::InputRefused,
+        "input_refused",
+        "refused",
+        "What was sent cannot be read, is too long, or does not fit its form.",
+    ),
+    (Event::Overloaded, "overloaded", "refused", "Work was turned away to keep the rest going."),
+    (
+        Event::Broken,
+        "broken",
+        "failure",
+        "Something failed on our side; the log has the cause under the request's id.",
+    ),
+];
+
+impl Event {
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.into_iter().map(|(event, ..)| event)
+    }
+
+    pub fn name(self) -> &'static str {
+        TABLE[self as usize].1
+    }
+
+    pub fn outcome(self) -> &'static str {
+        TABLE[self as usize].2
+    }
+
+    pub fn meaning(self) -> &'static str {
+        TABLE[self as usize].3
+    }
+
+    /// The proof that was asked for.
+    fn factor(self) -> Option<&'static str> {
+        matches!(self, Self::LoggedIn | Self::LogInFailed).then_some("password")
+    }
+}
+
+/// Where an event came from, and where it is written.
+#[derive(Clone)]
+pub struct Source {
+    pub ip: String,
+    pub user_agent: String,
+    pub request_id: String,
+    pub journal: Journal,
+}
+
+/// Writes the event's line and row. `user` is an id: addresses stay out of the log.
+pub fn record(event: Event, user: Option<i64>, source: &Source) {
+    let mut line = Map::new();
+    line.insert("event".to_owned(), json!(event.name()));
+    line.insert("outcome".to_owned(), json!(event.outcome()));
+    line.insert("user".to_owned(), json!(user));
+    if let Some(factor) = event.factor() {
+        line.insert("factor".to_owned(), json!(factor));
+    }
+    line.insert("ip".to_owned(), json!(source.ip));
+    line.insert("request_id".to_owned(), json!(source.request_id));
+    let level = if event.outcome() == "success" { log::Level::Info } else { log::Level::Warn };
+    crate::log::write(level, line);
+    source.journal.add(event, user, source);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_each_event_in_its_place() {
+        for (place, event) in Event::all().enumerate() {
+            assert_eq!(event as usize, place, "{event:?}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! `gatehouse invite`: a link with which one address may sign up.
+
+use secrecy::ExposeSecret;
+
+use super::service::{Service, StartError};
+use crate::clock::Timestamp;
+use crate::config::Config;
+
+/// Prints the link on standard output and nothing else, so that a script can take it.
+pub fn run(email: &str, config: &Config) -> Result<(), StartError> {
+    crate::log::install(log::LevelFilter::Error);
+    let service = Service::open(config)?;
+    let link = service
+        .auth
+        .invite(email, Timestamp::now())
+        .map_err(|error| StartError::Other(format!("cannot invite {email}: {error}")))?;
+    println!("{}", link.expose_secret());
+    eprintln!("gatehouse: the mail to {email} leaves while the service runs");
+    Ok(())
+}

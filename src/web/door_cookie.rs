@@ -1,0 +1,49 @@
+//! The cookie that opens other applications of the same parent domain: a token of its own, never the
+//! account's session, since every application there can read it.
+
+use rocket::http::{Cookie, CookieJar, SameSite};
+use rocket::time;
+
+use super::Site;
+use crate::accounts::Auth;
+use crate::accounts::session::door_token;
+
+/// Browsers take a `__Secure-` cookie over https alone.
+const NAME: &str = "__Secure-gatehouse";
+
+/// Sets it, where there are applications.
+pub fn set(jar: &CookieJar<'_>, site: &Site, auth: &Auth, session_id: &str, remembered: bool) {
+    let Some(mut cookie) = attributes(site, door_token(session_id)) else { return };
+    if remembered {
+        let seconds = auth.config().sessions.remembered_absolute.as_secs();
+        cookie.set_max_age(time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    } else {
+        // Said outright: Rocket would make it a week.
+        cookie.set_expires(None);
+    }
+    jar.add_private(cookie);
+}
+
+/// The token, if it was sealed by us.
+pub fn get(jar: &CookieJar<'_>, site: &Site) -> Option<String> {
+    site.config.forward_auth.as_ref()?;
+    jar.get_private(NAME).map(|cookie| cookie.value().to_owned())
+}
+
+/// Removes it; browsers want the same attributes again.
+pub fn remove(jar: &CookieJar<'_>, site: &Site) {
+    if let Some(cookie) = attributes(site, String::new()) {
+        jar.remove_private(cookie);
+    }
+}
+
+fn attributes(site: &Site, value: String) -> Option<Cookie<'static>> {
+    let domain = site.config.forward_auth.as_ref()?.domain.clone();
+    let cookie = Cookie::build((NAME, value))
+        .path("/")
+        .domain(domain)
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax);
+    Some(cookie.build())
+}
