@@ -83,6 +83,18 @@ pub struct Answer {
 
 impl Answer {
     pub fn read(stream: &mut impl BufRead) -> io::Result<Self> {
+        let mut answer = Self::read_head(stream)?;
+        if answer.header("transfer-encoding").is_some() {
+            answer.body = chunks(stream)?;
+        } else if answer.status != 101 {
+            let length = answer.header("content-length").and_then(|n| n.parse().ok());
+            answer.body.resize(length.unwrap_or(0), 0);
+            stream.read_exact(&mut answer.body)?;
+        }
+        Ok(answer)
+    }
+
+    pub fn read_head(stream: &mut impl BufRead) -> io::Result<Self> {
         let first = line(stream)?;
         let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("no HTTP: {first:?}")))?;
@@ -92,15 +104,7 @@ impl Answer {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        let mut answer = Self { status, headers, body: Vec::new() };
-        if answer.header("transfer-encoding").is_some() {
-            answer.body = chunks(stream)?;
-        } else if status != 101 {
-            let length = answer.header("content-length").and_then(|n| n.parse().ok());
-            answer.body.resize(length.unwrap_or(0), 0);
-            stream.read_exact(&mut answer.body)?;
-        }
-        Ok(answer)
+        Ok(Self { status, headers, body: Vec::new() })
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -154,6 +158,10 @@ fn chunks(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
 /// A form's fields.
 pub type Pairs<'a> = &'a [(&'a str, &'a str)];
 
+pub fn urlencoded(form: Pairs<'_>) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+}
+
 pub const PAGES: (&str, &str) = ("Accept", "text/html,*/*;q=0.8");
 
 /// Somebody with an address and cookies: a program, or a browser with the header [`PAGES`].
@@ -185,9 +193,8 @@ impl Visitor {
 
     #[track_caller]
     pub fn post(&mut self, host: &str, path: &str, form: Pairs<'_>) -> Answer {
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        let body = body.extend_pairs(form).finish();
-        self.ask("POST", host, path, &body).unwrap_or_else(|cause| panic!("{host}{path}: {cause}"))
+        self.ask("POST", host, path, &urlencoded(form))
+            .unwrap_or_else(|cause| panic!("{host}{path}: {cause}"))
     }
 
     pub fn connects(&self, host: &str) -> io::Result<Tls> {
@@ -219,7 +226,8 @@ impl Visitor {
         let length = body.len();
         let head = format!("{}Content-Length: {length}\r\n", self.head(method, host, path));
         stream.get_mut().write_all(format!("{head}\r\n{body}").as_bytes())?;
-        let answer = Answer::read(stream)?;
+        let read = if method == "HEAD" { Answer::read_head } else { Answer::read };
+        let answer = read(stream)?;
         self.keep_cookies(host, &answer);
         Ok(answer)
     }

@@ -13,7 +13,7 @@ use crate::processes::Server;
 /// Running until it is dropped.
 pub struct Gatehouse {
     pub address: SocketAddr,
-    _server: Server,
+    server: Option<Server>,
     folder: TempDir,
 }
 
@@ -27,14 +27,23 @@ impl Gatehouse {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
                 // Settings of whoever runs the tests must not reach it.
                 command.current_dir(folder.path()).env_clear();
-                let own = [("BASE_URL", "https://login.example.org"), ("BCRYPT_COST", "4")];
+                let own = [
+                    ("BASE_URL", "https://login.example.org"),
+                    ("TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
+                    ("ALLOWED_HOSTS", "[\"app.example.org\"]"),
+                    ("BCRYPT_COST", "4"),
+                ];
                 for (name, value) in own.iter().chain(settings) {
                     command.env(format!("ROCKET_{name}"), value);
                 }
                 command.env("ROCKET_PORT", address.port().to_string());
                 command
             });
-        Self { address, folder, _server: server }
+        Self { address, folder, server: Some(server) }
+    }
+
+    pub fn stop(&mut self) {
+        self.server = None;
     }
 
     /// The address of each session's client, oldest first.
@@ -42,7 +51,7 @@ impl Gatehouse {
         let path = self.folder.path().join("data/gatehouse.db");
         let mut database =
             AnyConnection::establish(path.to_str().expect("UTF-8")).expect("the database opens");
-        let rows = sessions::table.select(sessions::ip).order(sessions::created_at);
+        let rows = sessions::table.select(sessions::ip).order((sessions::created_at, sessions::ip));
         rows.load(&mut database).expect("sessions")
     }
 }

@@ -18,6 +18,10 @@ mod driver;
 #[path = "../browser/patience.rs"]
 mod patience;
 
+mod address; // whose address Gatehouse sees
+mod door; // who gets to the application, and what it learns
+mod edges; // what the proxies themselves refuse
+mod people; // the way through the door in Chromium
 mod slow; // clients that are slow on purpose
 mod unit; // the service of systemd
 

@@ -41,7 +41,7 @@ impl Server {
             }
             // Somebody else took one of the ports between its choice and its use.
             let words = fs::read_to_string(said).expect("UTF-8").to_lowercase();
-            assert!(words.contains("in use"), "{command:?} ended: {words}");
+            assert!(words.contains("in use"), "{command:?} ended: {words}\n{MEND}");
         }
     }
 

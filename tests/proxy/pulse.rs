@@ -27,8 +27,13 @@ impl Pulse {
             login.push(begun.elapsed());
             let begun = Instant::now();
             let answer = person.ask_on(&mut kept, "GET", LOGIN, "/profile", "");
-            answer.expect("an answer").is(200);
+            let answer = answer.expect("an answer");
+            answer.is(200);
             profile.push(begun.elapsed());
+            // A connection serves so many requests and no more.
+            if answer.header("connection").is_some_and(|it| it.eq_ignore_ascii_case("close")) {
+                kept = BufReader::new(person.connects(LOGIN).expect("a connection"));
+            }
             thread::sleep(Duration::from_millis(5));
         }
         login.sort();

@@ -11,8 +11,8 @@ use crate::patience::soon;
 use crate::processes::open_many_files;
 use crate::proxy::{Changes, Kind};
 use crate::pulse::{Pulse, percentile};
-use crate::site::{LOGIN, MANY_FILES, Site};
-use crate::trickle::{Trickle, until_cut_off};
+use crate::site::{APP, LOGIN, MANY_FILES, Site};
+use crate::trickle::{Trickle, log_in_head, until_cut_off};
 
 behind_each_proxy!(
     b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served,
@@ -28,23 +28,24 @@ const MORE: Duration = Duration::from_secs(5);
 /// A page is served within this, whatever others do.
 const SERVED: Duration = Duration::from_secs(2);
 
-/// The file's time-outs, so short that the tests take seconds.
-fn hurried(kind: Kind, seconds: u64) -> Changes {
-    let names: &[(&str, &str)] = match kind {
+/// Some of the file's time-outs, so short that the tests take seconds.
+fn hurried(kind: Kind, names: &[&str], seconds: u64) -> Changes {
+    let all: &[(&str, &str)] = match kind {
         Kind::Nginx => &[
             ("client_header_timeout 10s;", "client_header_timeout"),
             ("client_body_timeout 5s;", "client_body_timeout"),
             ("send_timeout 15s;", "send_timeout"),
         ],
         Kind::Caddy => &[
-            ("read_header 10s", "read_header"),
-            ("read_body 20s", "read_body"),
-            ("write 30s", "write"),
-            ("idle 20s", "idle"),
+            ("read_header 10s\n", "read_header"),
+            ("read_body 20s\n", "read_body"),
+            ("write 30s\n", "write"),
+            ("idle 20s\n", "idle"),
         ],
     };
-    let end = if kind == Kind::Nginx { ";" } else { "" };
-    names.iter().map(|(old, name)| (*old, format!("{name} {seconds}s{end}"))).collect()
+    let end = if kind == Kind::Nginx { ";" } else { "\n" };
+    let chosen = all.iter().filter(|(_, name)| names.contains(name));
+    chosen.map(|(old, name)| (*old, format!("{name} {seconds}s{end}"))).collect()
 }
 
 /// The pulse of a quiet second.
@@ -60,9 +61,14 @@ fn served(pulse: &Pulse) {
 }
 
 fn b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served(kind: Kind) {
-    const SECONDS: u64 = 5;
+    const SECONDS: u64 = 4;
     open_many_files();
-    let site = Site::start_with(kind, hurried(kind, SECONDS), &[], MANY_FILES);
+    let site = Site::start_with(
+        kind,
+        hurried(kind, &["client_header_timeout", "read_header", "idle"], SECONDS),
+        &[],
+        MANY_FILES,
+    );
     let ann = site.signed_in(1, "ann@example.org");
     let quiet = quiet(&site, &ann);
     let head = format!("GET /login HTTP/1.1\r\nHost: {LOGIN}\r\nX-Slow: ");
@@ -95,12 +101,14 @@ fn b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served(kind: Kind) {
 fn b78c_slow_bodies_are_cut_off_while_pages_are_served(kind: Kind) {
     const SECONDS: u64 = 2;
     let settings = [("BODY_TIMEOUT", "2s")];
-    let site = Site::start_with(kind, hurried(kind, SECONDS), &settings, MANY_FILES);
-    let ann = site.signed_in(1, "ann@example.org");
-    let head = format!(
-        "POST /sessions HTTP/1.1\r\nHost: {LOGIN}\r\nContent-Length: 1000\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    let site = Site::start_with(
+        kind,
+        hurried(kind, &["client_body_timeout", "read_body", "write"], SECONDS),
+        &settings,
+        MANY_FILES,
     );
+    let ann = site.signed_in(1, "ann@example.org");
+    let head = log_in_head();
     let slow = || {
         let to = site.proxy.https;
         let both = || [Trickle::http1(ELSEWHERE, to, &head), Trickle::http2_body(ELSEWHERE, to)];
@@ -121,24 +129,25 @@ fn b78c_slow_bodies_are_cut_off_while_pages_are_served(kind: Kind) {
 
 fn b78c_clients_that_never_read_are_cut_off(kind: Kind) {
     const SECONDS: u64 = 2;
-    let site = Site::start_with(kind, hurried(kind, SECONDS), &[], MANY_FILES);
-    let deaf = site.visitor(9).with(&[PAGES]);
-    let asked = format!("{}\r\n", deaf.head("GET", LOGIN, "/login")).repeat(100);
-    let mut lines: Vec<_> = (0..3).map(|_| deaf.connects_deaf(LOGIN).expect("connects")).collect();
+    let site =
+        Site::start_with(kind, hurried(kind, &["send_timeout", "write"], SECONDS), &[], MANY_FILES);
+    let deaf = site.signed_in(9, "ann@example.org");
+    let asked = format!("{}\r\n", deaf.head("GET", APP, "/endless"));
+    let mut lines: Vec<_> = (0..10).map(|_| deaf.connects_deaf(APP).expect("connects")).collect();
     for line in &lines {
         line.sock.set_nonblocking(true).expect("a socket");
     }
     let begun = Instant::now();
     let mut cut_off = Vec::new();
-    // Each asks for pages as long as the server takes a word, and never looks at an answer.
+    // Each asks for more as long as the server takes a word, and never looks at an answer.
     while !lines.is_empty() {
         lines.retain_mut(|line| goes_on_asking(line, asked.as_bytes()));
-        cut_off.resize(3 - lines.len(), begun.elapsed());
-        let late = begun.elapsed() > Duration::from_secs(SECONDS) + 2 * MORE;
+        cut_off.resize(10 - lines.len(), begun.elapsed());
+        let late = begun.elapsed() > Duration::from_secs(SECONDS) + MORE;
         assert!(!late, "{} still there", lines.len());
         thread::sleep(Duration::from_millis(50));
     }
-    println!("{kind:?}: 3 clients that never read are gone after {cut_off:.1?} (of {SECONDS} s)");
+    println!("{kind:?}: 10 clients that never read are gone after {cut_off:.1?} (of {SECONDS} s)");
     assert!(cut_off[0] > Duration::from_secs(SECONDS - 1), "no one was refused at once");
     site.visitor(9).with(&[PAGES]).get(LOGIN, "/login").is(200);
 }
@@ -159,7 +168,12 @@ fn goes_on_asking(line: &mut Tls, asked: &[u8]) -> bool {
 fn b78d_a_flood_of_idle_connections_ends_by_itself(kind: Kind) {
     const SECONDS: u64 = 2;
     open_many_files();
-    let site = Site::start_with(kind, hurried(kind, SECONDS), &[], 150);
+    let site = Site::start_with(
+        kind,
+        hurried(kind, &["client_header_timeout", "read_header"], SECONDS),
+        &[],
+        150,
+    );
     let idle: Vec<_> = (0..400).map(|_| Trickle::silent(ELSEWHERE, site.proxy.https)).collect();
     let begun = Instant::now();
     soon("a page, while they are all still there", || {

@@ -125,6 +125,14 @@ impl Trickle {
     }
 }
 
+/// A log-in in HTTP/1.1, up to its body of 1000 bytes.
+pub fn log_in_head() -> String {
+    format!(
+        "POST /sessions HTTP/1.1\r\nHost: {LOGIN}\r\nContent-Length: 1000\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+}
+
 fn http2(from: Ipv4Addr, to: SocketAddr) -> Line {
     let tls =
         greet(dial(from, to).expect("connects"), LOGIN, &speaking("h2")).expect("a handshake");
