@@ -108,9 +108,13 @@ impl Auth {
     /// Signs up: by the policy, within the limits, by invitation, and to be confirmed where
     /// `confirm_email` is on.
     pub async fn sign_up(&self, wish: SignUp, now: Timestamp) -> Result<SignedUp, RegisterError> {
-        let invited = match &wish.invitation {
-            Some(token) => self.find_invitation(token, now).await?.is_some(),
-            None => false,
+        let invited = match (&wish.invitation, Email::parse(&wish.email)) {
+            // It is for its own address and no other (B-41).
+            (Some(token), Ok(email)) => self
+                .find_invitation(token, now)
+                .await?
+                .is_some_and(|invited| invited.email_key == email.key()),
+            _ => false,
         };
         if !self.may_sign_up(invited) {
             return Err(RegisterError::NotOpen);
@@ -209,7 +213,7 @@ impl Auth {
     }
 }
 
-/// Consumes the invitation, which confirms its own address and no other (B-41).
+/// Consumes the invitation, which confirms its address.
 fn redeem(
     conn: &mut AnyConnection,
     token: &SecretString,

@@ -11,8 +11,8 @@ use super::input::BadInput;
 use super::reply::{Page, json_response, message, see_other, wants_page};
 use super::{Site, client, headers, session_cookie, words};
 use crate::accounts::Broken;
-use crate::accounts::throttle::TakeError;
-use crate::audit::{self, Event};
+use crate::accounts::throttle::{Limited, TakeError};
+use crate::audit::{self, Event, Source};
 use crate::db::DbError;
 
 /// A busy database is free again in a moment.
@@ -23,6 +23,9 @@ const BUSY_RETRY_SECONDS: u64 = 2;
 pub enum WebError {
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// Too often, where a page has no words of its own for it.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// An error the catcher has words for.
     #[error("status {0}")]
     Status(Status),
@@ -35,10 +38,9 @@ impl From<DbError> for WebError {
 }
 
 impl From<TakeError> for WebError {
-    /// Where a page has no words of its own for a limit, the catcher's will do.
     fn from(error: TakeError) -> Self {
         match error {
-            TakeError::Limited(_) => Self::Status(Status::TooManyRequests),
+            TakeError::Limited(limited) => limited.into(),
             TakeError::Db(error) => error.into(),
         }
     }
@@ -49,6 +51,10 @@ impl WebError {
     pub fn report(&self, request: &Request<'_>) -> Status {
         let broken = match self {
             Self::Status(status) => return *status,
+            Self::Limited(limited) => {
+                told_to_wait(&client::source(request), headers::wishes(request), limited);
+                return Status::TooManyRequests;
+            }
             Self::Broken(broken) => broken,
         };
         match broken {
@@ -76,6 +82,16 @@ impl<'r> Responder<'r, 'static> for WebError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         Err(self.report(request))
     }
+}
+
+/// Notes the event, and sets what a refusal's headers say; returns the seconds to wait.
+pub fn told_to_wait(source: &Source, answer: &headers::Wishes, limited: &Limited) -> u64 {
+    let event = if limited.whole_server { Event::UnderAttack } else { Event::TriedTooOften };
+    audit::record(event, None, source);
+    let seconds = limited.retry_after.as_secs().max(1);
+    answer.retry_after(seconds);
+    answer.quota(limited.quota.clone());
+    seconds
 }
 
 /// Turns a body that cannot be read into its status; refused fields are the page's to show.
@@ -145,6 +161,9 @@ fn json_error(request: &Request<'_>, status: Status) -> response::Result<'static
     let mut body = message(words::status(status));
     if status.code >= 500 {
         body["error_id"] = json!(client::request_id(request));
+    }
+    if status == Status::TooManyRequests {
+        body["retry_after"] = json!(headers::wanted_retry_after(request));
     }
     json_response(status, &body)
 }

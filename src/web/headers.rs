@@ -120,7 +120,7 @@ pub fn set(request: &Request<'_>, response: &mut Response<'_>) {
     }
 }
 
-/// `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-10 writes them: lists
+/// `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-11 writes them: lists
 /// of names with the quota and window, and with what is left and for how long, in seconds.
 fn set_quota(response: &mut Response<'_>, quota: &Quota) {
     let policies: Vec<String> = quota

@@ -12,6 +12,7 @@ mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused
 mod mail_security; // passwords and certificates of mail servers
 mod settings; // the table of settings
+mod smoke; // what script/smoke tries on a release build
 mod sockets; // what only a raw socket can send
 mod start; // the first start, the second, the impossible
 mod stop; // SIGTERM once and twice

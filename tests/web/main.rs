@@ -15,11 +15,13 @@ mod host; // D7: whose name a request may bear
 mod injection; // B-57: SQL where text belongs
 mod input; // bad input of every kind
 mod letters; // what a mail says, and its headers
+mod limits; // D.2 and D.9: how often strangers may try, and whose address counts
 mod login; // sameness, hash upgrades, long passwords, a full queue
 mod mail; // the outbox and its worker
 mod next; // redirect targets
 mod pages; // escaping, titles, forms shown again
 mod password_reset; // ask, open the link, choose a new password
+mod properties; // what holds for any input
 mod races; // many at once
 mod reset_token; // what kills a token, and what does not
 mod session; // cookies: forged, planted, replayed

@@ -1,6 +1,7 @@
 //! Limits on what strangers may try (ASVS 6.3.1, 2.4.1), counted in the database: exact when many
 //! come at once, the same for every process, and still there after a restart.
 
+mod quota;
 mod rates;
 
 use std::net::IpAddr;
@@ -17,12 +18,17 @@ use crate::db::schema::limits;
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::fingerprint;
 
+pub use quota::Quota;
 pub use rates::{Rate, Rates};
+
+use quota::{quota, when_refused};
 
 /// A client's address is shared by a household or an office.
 const CLIENT_FACTOR: u32 = 5;
 /// Many accounts tried from many addresses: beyond what a service of this size sees by itself.
 const SERVER_FACTOR: u32 = 200;
+/// Of two requests at once the later one may be counted first; more is a clock that was set back.
+const SKEW: Duration = Duration::from_secs(1);
 
 /// How much is allowed; each is a setting.
 #[derive(Debug, Clone)]
@@ -123,15 +129,6 @@ pub struct Slip {
     pub quota: Quota,
 }
 
-/// What a client is told of its limits (draft-ietf-httpapi-ratelimit-headers-10).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Quota {
-    /// Names, with how much in how much time.
-    pub policies: Vec<(String, Rate)>,
-    /// The tightest: its name, what is left of it, and until when.
-    pub left: Option<(String, u32, Duration)>,
-}
-
 /// Too often: nothing was done and nothing was counted.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("tried too often")]
@@ -171,6 +168,8 @@ struct Count {
     /// Where each try waits longer than the one before: what this one and the next must wait.
     pauses: Option<(Duration, Duration)>,
     is_server: bool,
+    /// The row was written by a clock that has been set back since.
+    was_ahead: bool,
 }
 
 impl Auth {
@@ -188,6 +187,13 @@ impl Auth {
         // A flood of refusals reads and does not queue for the writer.
         let counts = self.db.read(|conn| look(conn, deed, &buckets, &rates, now)).await?;
         if let Some(limited) = refusal(&counts, now) {
+            if counts.iter().any(|count| count.was_ahead) {
+                let mend = move |conn: &mut AnyConnection| {
+                    let counts = look(conn, deed, &buckets, &rates, now)?;
+                    set_right(conn, &counts)
+                };
+                self.db.write(mend).await?;
+            }
             return Err(limited.into());
         }
         self.db
@@ -209,6 +215,18 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Slip, TakeError> {
         self.take(deed, vec![Bucket::Server, Bucket::client(ip)], now).await
+    }
+
+    /// Refuses a client that has tried too many dead links: what follows may be a guess (B-45b).
+    pub async fn check_guesses(&self, ip: &str, now: Timestamp) -> Result<(), TakeError> {
+        let throttle = &self.config.throttle;
+        if !throttle.enforced {
+            return Ok(());
+        }
+        let (buckets, rates) =
+            ([Bucket::Server, Bucket::client(ip)], throttle.rates(Deed::UseToken));
+        let counts = self.db.read(|conn| look(conn, Deed::UseToken, &buckets, &rates, now)).await?;
+        refusal(&counts, now).map_or(Ok(()), |limited| Err(limited.into()))
     }
 
     /// Forgets windows that have ended; returns how many.
@@ -249,6 +267,7 @@ impl Auth {
             counts.push(look_at(conn, "mail", &bucket, rate, now)?);
         }
         if counts.iter().any(|count| !count.wait.is_zero()) {
+            set_right(conn, &counts)?;
             audit::record(Event::MailHeld, user, &self.journal.inside());
             return Ok(false);
         }
@@ -315,6 +334,7 @@ fn look_at(
         ends_at: now + rate.per,
         last_at: now,
     });
+    let was_ahead = window.last_at > now + SKEW;
     // A clock that was set back must neither lock anybody for ever nor let anybody pass (B-23).
     if window.started_at > now {
         (window.started_at, window.ends_at) = (now, now + rate.per);
@@ -323,7 +343,8 @@ fn look_at(
     let full = window.tries >= i64::from(rate.tries);
     let wait = if full { window.ends_at.since(now) } else { Duration::ZERO };
     let name = format!("{}-{seconds}s", bucket.name());
-    Ok(Count { name, rate, window, wait, pauses: None, is_server: *bucket == Bucket::Server })
+    let is_server = *bucket == Bucket::Server;
+    Ok(Count { name, rate, window, wait, pauses: None, is_server, was_ahead })
 }
 
 fn refusal(counts: &[Count], now: Timestamp) -> Option<Limited> {
@@ -334,9 +355,18 @@ fn refusal(counts: &[Count], now: Timestamp) -> Option<Limited> {
     Some(Limited {
         // Whole seconds, so that whoever waits them is not refused for a fraction.
         retry_after: Duration::from_secs(longest.wait.as_millis().div_ceil(1000) as u64),
-        quota: quota(counts, now, false),
+        quota: when_refused(counts, now),
         whole_server: longest.is_server,
     })
+}
+
+/// Writes down windows as they are after the clock was set back, else each look would begin the
+/// wait anew until the clock has caught up.
+fn set_right(conn: &mut AnyConnection, counts: &[Count]) -> Result<(), DbError> {
+    for Count { window, .. } in counts.iter().filter(|count| count.was_ahead) {
+        diesel::update(limits::table.find(&window.bucket)).set(window).execute(conn)?;
+    }
+    Ok(())
 }
 
 fn count(conn: &mut AnyConnection, counts: Vec<Count>, now: Timestamp) -> Result<Slip, DbError> {
@@ -354,28 +384,6 @@ fn count(conn: &mut AnyConnection, counts: Vec<Count>, now: Timestamp) -> Result
         keys.push(window.bucket);
     }
     Ok(Slip { keys, quota })
-}
-
-/// What the client may know: its own windows, and the pause before its next try; not the whole
-/// server's. `taken` is whether this try is counted.
-fn quota(counts: &[Count], now: Timestamp, taken: bool) -> Quota {
-    let own: Vec<&Count> = counts.iter().filter(|count| !count.is_server).collect();
-    let mut policies: Vec<(String, Rate)> =
-        own.iter().map(|count| (count.name.clone(), count.rate)).collect();
-    let mut left: Vec<(String, u32, Duration)> = Vec::new();
-    for count in &own {
-        let tries = i64::from(count.rate.tries) - count.window.tries - i64::from(taken);
-        let tries = u32::try_from(tries.max(0)).unwrap_or(0);
-        left.push((count.name.clone(), tries, count.window.ends_at.since(now)));
-    }
-    let pauses = own.iter().find_map(|count| count.pauses);
-    let pause = pauses.map(|(this, next)| if taken { next } else { this });
-    if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
-        policies.push(("pause".to_owned(), Rate { tries: 1, per: pause }));
-        left.push(("pause".to_owned(), 0, pause));
-    }
-    let left = left.into_iter().min_by_key(|(_, left, until)| (*left, std::cmp::Reverse(*until)));
-    Quota { policies, left }
 }
 
 /// Takes back what was counted for a try that was no guess; other tries stay counted, else an

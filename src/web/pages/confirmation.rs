@@ -119,10 +119,12 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = SecretString::from(token.to_owned());
     if auth.find_confirmation(&token, Timestamp::now()).await?.is_none() {
-        audit::record(Event::ConfirmRefused, None, &client.source);
-        return Ok(dead());
+        return super::dead_link(auth, &client, Event::ConfirmRefused, dead()).await;
     }
     private_cookie::set(jar, site, COOKIE, token.expose_secret().to_owned(), Some(LINK_LIFETIME));
     Ok(Reply::see_other("/confirm/new", (Status::Ok, message(words::CONFIRM_LIVE))))
@@ -161,6 +163,9 @@ pub async fn submit(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(page(), &refused(bad)?)),
     };
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let Some(token) = form.confirm_token.or_else(|| private_cookie::get(jar, site, COOKIE)) else {
         return Ok(dead());
     };
@@ -194,9 +199,8 @@ pub async fn submit(
             Ok(Reply::form_again(page(), &refused))
         }
         Err(ConfirmError::Dead) => {
-            audit::record(Event::ConfirmRefused, None, &client.source);
             private_cookie::remove(jar, site, COOKIE);
-            Ok(dead())
+            super::dead_link(auth, &client, Event::ConfirmRefused, dead()).await
         }
         Err(ConfirmError::Limited(limited)) => {
             Ok(super::limited(&client, limited, "/confirm/new", None))

@@ -22,11 +22,14 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = SecretString::from(token.to_owned());
     if auth.find_invitation(&token, Timestamp::now()).await?.is_none() {
-        audit::record(Event::InvitationRefused, None, &client.source);
         let page = Page::new("invitation").status(Status::Forbidden);
-        return Ok(Reply::page(page, (Status::Forbidden, message(words::FORBIDDEN))));
+        let dead = Reply::page(page, (Status::Forbidden, message(words::FORBIDDEN)));
+        return super::dead_link(auth, &client, Event::InvitationRefused, dead).await;
     }
     audit::record(Event::InvitationOpened, None, &client.source);
     let lifetime = Some(Purpose::Invitation.lifetime());

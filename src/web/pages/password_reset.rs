@@ -145,10 +145,12 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = SecretString::from(token.to_owned());
     let Some(user) = auth.find_reset(&token, Timestamp::now()).await? else {
-        audit::record(Event::ResetRefused, None, &client.source);
-        return Ok(dead());
+        return super::dead_link(auth, &client, Event::ResetRefused, dead()).await;
     };
     audit::record(Event::ResetOpened, Some(user.id), &client.source);
     let lifetime = auth.config().reset_lifetime;
@@ -185,6 +187,9 @@ pub async fn submit_new(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(new_page(auth), &refused(bad)?)),
     };
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = match &form.reset_token {
         Some(token) => Some(SecretString::from(token.clone())),
         None => private_cookie::get(jar, site, COOKIE).map(SecretString::from),
@@ -217,9 +222,8 @@ pub async fn submit_new(
             Ok(Reply::form_again(new_page(auth), &refused))
         }
         Err(UpdatePasswordError::DeadToken) => {
-            audit::record(Event::ResetRefused, None, &client.source);
             private_cookie::remove(jar, site, COOKIE);
-            Ok(dead())
+            super::dead_link(auth, &client, Event::ResetRefused, dead()).await
         }
         Err(UpdatePasswordError::Broken(cause)) => Err(cause.into()),
     }
