@@ -24,7 +24,10 @@ impl Gatehouse {
         let folder = tempfile::tempdir().expect("a folder");
         let (server, [address]) =
             Server::start(&folder.path().join("words"), |[address]: [SocketAddr; 1]| {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+                // A release build is tested in its place where one is named (script/smoke).
+                let debug = || env!("CARGO_BIN_EXE_gatehouse").into();
+                let program = std::env::var_os("GATEHOUSE_BINARY").unwrap_or_else(debug);
+                let mut command = Command::new(program);
                 // Settings of whoever runs the tests must not reach it.
                 command.current_dir(folder.path()).env_clear();
                 let own = [
@@ -44,6 +47,11 @@ impl Gatehouse {
 
     pub fn stop(&mut self) {
         self.server = None;
+    }
+
+    /// In MB; none when it was stopped.
+    pub fn memory(&self) -> Option<f64> {
+        self.server.as_ref().map(Server::memory)
     }
 
     /// The address of each session's client, oldest first.

@@ -66,6 +66,23 @@ impl Server {
         .then_some(server)
     }
 
+    /// What it and the processes it started hold in memory, in MB.
+    pub fn memory(&self) -> f64 {
+        let group = self.process.id().to_string();
+        let processes = fs::read_dir("/proc").expect("Linux").flatten();
+        let kilobytes = processes.filter_map(|process| {
+            let read = |name| fs::read_to_string(process.path().join(name)).ok();
+            let stat = read("stat")?;
+            // The name, in brackets, may hold anything; state, parent and group follow it.
+            let (_, after) = stat.rsplit_once(") ")?;
+            (after.split(' ').nth(2) == Some(&group)).then_some(())?;
+            let status = read("status")?;
+            let (_, resident) = status.split_once("VmRSS:")?;
+            resident.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        kilobytes.sum::<f64>() / 1024.0
+    }
+
     /// All it has said so far.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.said).expect("UTF-8")

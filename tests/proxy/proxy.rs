@@ -20,7 +20,7 @@ pub enum Kind {
 pub struct Proxy {
     pub https: SocketAddr,
     pub http: SocketAddr,
-    _server: Server,
+    pub server: Server,
     _folder: TempDir,
 }
 
@@ -58,7 +58,7 @@ impl Proxy {
                 fs::write(&file, text).expect("written");
                 command(kind, &file, files)
             });
-        Self { https, http, _folder: folder, _server: server }
+        Self { https, http, _folder: folder, server }
     }
 }
 

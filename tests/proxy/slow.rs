@@ -71,8 +71,10 @@ fn b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served(kind: Kind) {
     );
     let ann = site.signed_in(1, "ann@example.org");
     let quiet = quiet(&site, &ann);
+    let memory = || (site.proxy.server.memory(), site.gatehouse.memory().expect("running"));
+    let before = memory();
     let head = format!("GET /login HTTP/1.1\r\nHost: {LOGIN}\r\nX-Slow: ");
-    let (times, flood) = Pulse::during(&site, &ann, || {
+    let ((during, times), flood) = Pulse::during(&site, &ann, || {
         let to = site.proxy.https;
         let mut slow: Vec<Trickle> = (0..500)
             .flat_map(|_| {
@@ -87,12 +89,19 @@ fn b78b_two_thousand_slow_heads_are_cut_off_while_pages_are_served(kind: Kind) {
         let all = slow.len();
         let early = slow.iter().filter(|slow| slow.cut_off.is_some()).count();
         assert_eq!((all, early), (2000, 0));
-        until_cut_off(&mut slow, Duration::from_millis(500), Duration::from_secs(SECONDS) + MORE)
+        let during = memory();
+        let most = Duration::from_secs(SECONDS) + MORE;
+        (during, until_cut_off(&mut slow, Duration::from_millis(500), most))
     });
     let (first, last) = (times[0], times[times.len() - 1]);
     println!("{kind:?}: 2000 slow heads, cut off after {first:.1?} to {last:.1?} of {SECONDS} s");
     println!("{kind:?}: quiet: {quiet}");
     println!("{kind:?}: meanwhile: {flood}");
+    println!(
+        "{kind:?}: memory of the proxy {:.1} MB, meanwhile {:.1}; of Gatehouse {:.1} and {:.1}",
+        before.0, during.0, before.1, during.1
+    );
+    assert!(during.1 - before.1 < 10.0, "Gatehouse hears nothing of them");
     // It was the time-out, and no refusal.
     assert!(first > Duration::from_secs(SECONDS - 1), "{first:?}");
     served(&flood);
@@ -116,19 +125,19 @@ fn b78c_slow_bodies_are_cut_off_while_pages_are_served(kind: Kind) {
     };
     let (times, flood) = Pulse::during(&site, &ann, || {
         // Slower than the time-out between two bytes, then quicker than it.
-        [3_000, 250].map(|pause| {
-            let most = Duration::from_secs(4 * SECONDS) + MORE;
+        [2_500, 120].map(|pause| {
+            let most = Duration::from_secs(3 * SECONDS) + MORE;
             let times = until_cut_off(&mut slow(), Duration::from_millis(pause), most);
             times[times.len() - 1]
         })
     });
-    println!("{kind:?}: a byte of a body every 3 s, every 0.25 s: cut off after {times:.1?}");
+    println!("{kind:?}: a byte of a body every 2.5 s, every 0.12 s: cut off after {times:.1?}");
     println!("{kind:?}: meanwhile: {flood}");
     served(&flood);
 }
 
 fn b78c_clients_that_never_read_are_cut_off(kind: Kind) {
-    const SECONDS: u64 = 2;
+    const SECONDS: u64 = 1;
     let site =
         Site::start_with(kind, hurried(kind, &["send_timeout", "write"], SECONDS), &[], MANY_FILES);
     let deaf = site.signed_in(9, "ann@example.org");
@@ -143,12 +152,13 @@ fn b78c_clients_that_never_read_are_cut_off(kind: Kind) {
     while !lines.is_empty() {
         lines.retain_mut(|line| goes_on_asking(line, asked.as_bytes()));
         cut_off.resize(10 - lines.len(), begun.elapsed());
-        let late = begun.elapsed() > Duration::from_secs(SECONDS) + MORE;
+        // Caddy tries for 5 s more to say goodbye.
+        let late = begun.elapsed() > Duration::from_secs(SECONDS) + 2 * MORE;
         assert!(!late, "{} still there", lines.len());
         thread::sleep(Duration::from_millis(50));
     }
     println!("{kind:?}: 10 clients that never read are gone after {cut_off:.1?} (of {SECONDS} s)");
-    assert!(cut_off[0] > Duration::from_secs(SECONDS - 1), "no one was refused at once");
+    assert!(cut_off[0] > Duration::from_millis(500), "no one was refused at once");
     site.visitor(9).with(&[PAGES]).get(LOGIN, "/login").is(200);
 }
 
@@ -166,7 +176,7 @@ fn goes_on_asking(line: &mut Tls, asked: &[u8]) -> bool {
 }
 
 fn b78d_a_flood_of_idle_connections_ends_by_itself(kind: Kind) {
-    const SECONDS: u64 = 2;
+    const SECONDS: u64 = 1;
     open_many_files();
     let site = Site::start_with(
         kind,
@@ -182,5 +192,5 @@ fn b78d_a_flood_of_idle_connections_ends_by_itself(kind: Kind) {
     });
     let taken = begun.elapsed();
     println!("{kind:?}: {} idle, 150 files: a page after {taken:.1?} of {SECONDS} s", idle.len());
-    assert!(taken > Duration::from_secs(SECONDS - 1), "they had taken every file: {taken:?}");
+    assert!(taken > Duration::from_millis(500), "they had taken every file: {taken:?}");
 }
