@@ -1,6 +1,7 @@
 //! An account begins when the owner of its address says so.
 
 mod again; // sent once more, to a corrected address, too late
+mod deeds; // whole or not at all; mails and their links
 mod pre_hijack; // B-09: what an impostor set up
 mod sameness; // B-04: a new and a taken address
 
