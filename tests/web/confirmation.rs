@@ -1,6 +1,7 @@
 //! An account begins when the owner of its address says so.
 
 mod again; // sent once more, to a corrected address, too late
+mod deeds; // whole or not at all; mails and their links
 mod pre_hijack; // B-09: what an impostor set up
 mod sameness; // B-04: a new and a taken address
 
@@ -13,8 +14,8 @@ use rocket::http::Method::{self, Post};
 use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, Visitor, secret};
+use crate::crowd::{CROWD, PATIENT, all_at_once, wait};
 use crate::overtake::overtake;
-use crate::races::{CROWD, PATIENT, all_at_once, wait};
 
 const ON: &str = "confirm_email = true";
 const ANN: &str = "ann@example.com";

@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, secret};
-use crate::races::{PATIENT, all_at_once, wait};
+use crate::crowd::{PATIENT, all_at_once, wait};
 
 const INVITED: &str = "sign_up = \"invited\"";
 const ANN: &str = "ann@example.com";
@@ -192,6 +192,27 @@ fn a_newer_invitation_voids_the_one_before() {
     let mails = app.mailbox();
     assert_eq!(mails.len(), 2);
     assert!(mails.iter().all(|mail| !mail.text.contains(token_of(&first))));
+}
+
+#[test]
+fn d15_the_mails_file_goes_with_the_invitation() {
+    let app = TestApp::with(&format!("{INVITED}\nmail_transport = \"files\""), &[]);
+    let files = || {
+        app.service.worker.deliver_due(Timestamp::now()).expect("delivered");
+        app.service.worker.purge(Timestamp::now()).expect("purged");
+        let folder = std::fs::read_dir(app.folder.path().join("outbox")).expect("the folder");
+        let texts = folder.map(|file| std::fs::read_to_string(file.expect("an entry").path()));
+        texts.map(|text| text.expect("text")).collect::<Vec<_>>()
+    };
+    invite(&app, ANN);
+    assert_eq!(files().len(), 1);
+    let link = invite(&app, ANN);
+    let left = files();
+    assert!(left.len() == 1 && left[0].contains(token_of(&link)), "{left:?}");
+    let ann = app.browser();
+    ann.get(&link).goes_to("/signup");
+    ann.post("/users", &PAIR).goes_to("/profile");
+    assert_eq!(files().len(), 0);
 }
 
 #[test]

@@ -231,11 +231,8 @@ impl Auth {
 
     /// Forgets windows that have ended; returns how many.
     pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
-        self.db
-            .write(move |conn| {
-                Ok(diesel::delete(limits::table.filter(limits::ends_at.le(now))).execute(conn)?)
-            })
-            .await
+        let ended = limits::table.filter(limits::ends_at.le(now));
+        self.db.write(move |conn| Ok(diesel::delete(ended).execute(conn)?)).await
     }
 
     /// [`Auth::may_mail_to`] for somebody with an account.
@@ -262,10 +259,8 @@ impl Auth {
             return Ok(true);
         }
         let bucket = Bucket::Account(fingerprint(email_key));
-        let mut counts = Vec::new();
-        for rate in throttle.mail.iter() {
-            counts.push(look_at(conn, "mail", &bucket, rate, now)?);
-        }
+        let look = |rate| look_at(conn, "mail", &bucket, rate, now);
+        let counts = throttle.mail.iter().map(look).collect::<Result<Vec<_>, _>>()?;
         if counts.iter().any(|count| !count.wait.is_zero()) {
             set_right(conn, &counts)?;
             audit::record(Event::MailHeld, user, &self.journal.inside());
@@ -327,6 +322,12 @@ fn look_at(
     let key = format!("{deed}/{}/{seconds}/{}", bucket.name(), bucket.subject());
     let found: Option<Window> =
         limits::table.find(&key).select(Window::as_select()).first(conn).optional()?;
+    // Damage locks nobody out for good, lets nobody try for ever, and adds up (B-89b).
+    let found = found.map(|window| Window {
+        ends_at: window.ends_at.min(window.started_at + rate.per),
+        tries: window.tries.clamp(0, i64::from(u32::MAX)),
+        ..window
+    });
     let mut window = found.filter(|window| window.ends_at > now).unwrap_or(Window {
         bucket: key,
         tries: 0,
