@@ -8,27 +8,31 @@ use crate::{Source, root, sources};
 pub fn tests() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for source in sources("tests").iter().chain(&sources("src")) {
-        found.extend(tests_of(source).map(|name| (name, source.path.clone())));
+        found.extend(tests_of(source).into_iter().map(|name| (name, source.path.clone())));
     }
     assert!(found.len() > 300, "only {} tests found", found.len());
     found
 }
 
-fn tests_of(source: &Source) -> impl Iterator<Item = String> {
+fn tests_of(source: &Source) -> Vec<String> {
     let codes: Vec<&str> = source.lines.iter().map(|line| line.code.trim()).collect();
-    let named = codes.iter().enumerate().filter_map(|(at, code)| {
-        let (_, after) = code.split_once("fn ")?;
-        let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let mut named: Vec<String> = Vec::new();
+    for (at, code) in codes.iter().enumerate() {
+        let Some((_, after)) = code.split_once("fn ") else { continue };
         // Right above, or with other attributes in between.
-        let above = codes[..at].iter().rev().take_while(|above| above.starts_with("#["));
-        let is_test =
-            above.into_iter().any(|above| above.contains("test]") || above.contains("test("));
-        // A macro of tests/proxy makes one for each proxy of these.
-        let for_each_proxy =
-            after.contains("(kind: Kind)") && source.path.starts_with("tests/proxy/");
-        (is_test || for_each_proxy).then_some(name)
-    });
-    named.collect::<Vec<_>>().into_iter()
+        let mut above = codes[..at].iter().rev().take_while(|above| above.starts_with("#["));
+        if above.any(|above| above.contains("test]") || above.contains("test(")) {
+            named.push(after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    // What tests/proxy tries behind nginx and behind Caddy is named in a macro's brackets.
+    let text = codes.concat();
+    if let Some((_, rest)) = text.split_once("behind_each_proxy!(") {
+        let list = rest.split(')').next().unwrap_or_default();
+        named.extend(list.split(',').map(|name| name.trim().to_owned()));
+    }
+    named.retain(|name| !name.is_empty());
+    named
 }
 
 /// The tests whose names bear an attack's number, by that number: `b45a_a_token_works_once` is
