@@ -68,8 +68,11 @@ pub fn table() -> String {
     for attack in &attacks.attack {
         let tests = tests_of(attack, &by_number);
         let missing = if tests.is_empty() { "no test" } else { "" };
-        let what = [&attack.what, " ", &attack.left].concat();
-        text += &row(&[&attack.id, what.trim(), &[missing, &in_code(&tests)].concat()]);
+        let what = match attack.left.as_str() {
+            "" => attack.what.clone(),
+            left => format!("{}. *{left}*", attack.what),
+        };
+        text += &row(&[&attack.id, &what, &[missing, &in_code(&tests)].concat()]);
     }
     text += "\nAttacks on what is not there:\n\n";
     text += &head(&["what", "attacks"]);
