@@ -15,6 +15,7 @@ mod crash; // kill -9 under load
 mod database; // locked, read-only, gone
 mod disk; // full, and with room again
 mod events; // the lines and rows of security events
+mod heads; // too many headers, cookies, fields
 mod invite; // `gatehouse invite`
 mod logs; // what is in the log, and what must not be
 mod mail; // mails that arrive, wait, are refused

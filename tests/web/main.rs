@@ -8,6 +8,7 @@ mod overtake;
 mod clock; // B-105d: a clock that was wrong
 mod confirmation; // an account begins with a mail
 mod contract; // every row of the contract, for people and for programs
+mod cookie_size; // B-97: what browsers must carry
 mod corrupt; // B-89b: rows that nobody of ours wrote
 mod cross_site; // D5: the door, walked route by route
 mod disguise; // methods and content types that are not what they say
