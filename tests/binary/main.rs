@@ -15,3 +15,4 @@ mod settings; // the table of settings
 mod sockets; // what only a raw socket can send
 mod start; // the first start, the second, the impossible
 mod stop; // SIGTERM once and twice
+mod word_list; // a thousand words against the limits that nobody has set
