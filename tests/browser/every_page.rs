@@ -148,10 +148,13 @@ fn trying_too_often(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
     ann.presses("Let this browser in");
     ann.is_at("/login");
     tour.looks_at("login-unlocked", 200);
+    ann.opens(&gate.at("/unlock/open"));
+    tour.looks_at("unlock-dead", 403);
+    ann.follows("Log in");
     tries(PASSWORD);
     ann.is_at("/profile");
     ann.opens(&gate.at("/unlock/open"));
-    tour.looks_at("unlock-dead", 403);
+    tour.looks_at("unlock-dead-signed-in", 403);
     ann.opens(&gate.at("/reset_password"));
     ann.presses("Mail me a link");
     ann.opens(&gate.at("/reset_password"));
