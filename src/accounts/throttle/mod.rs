@@ -224,6 +224,11 @@ impl Auth {
         self.take(deed, Bucket::of_client(deed, ip), now).await
     }
 
+    /// See [`give_back`].
+    pub(super) async fn take_back(&self, slip: Slip) -> Result<(), DbError> {
+        self.db.write(move |conn| Ok(give_back(conn, &slip)?)).await
+    }
+
     /// Refuses a client that has tried too many dead links: what follows may be a guess (B-45b).
     pub async fn check_guesses(&self, ip: &str, now: Timestamp) -> Result<(), TakeError> {
         let throttle = &self.config.throttle;
