@@ -192,6 +192,7 @@ impl Auth {
                             sign_ups::token.eq(None::<String>),
                         ))
                         .execute(conn)?;
+                    outbox::withdraw_about(conn, &subject(id))?;
                 }
                 wish_for_mail(conn, &outbox, id, email.as_typed(), now)
             })
@@ -216,6 +217,8 @@ impl Auth {
         if !self.may_mail_to(conn, &pending.email_key, user, wish.now)? {
             return Ok(None);
         }
+        // This mail takes their place.
+        outbox::withdraw_about_in(conn, &subject(id), outbox::SENT)?;
         if let Some(owner) = owner {
             let letter = self.written(
                 &owner.email,
@@ -319,7 +322,8 @@ fn find_by_token(
         .optional()
 }
 
-/// Leaves the wish for a sign-up's mail; one that still waits is not written too.
+/// Leaves the wish for a sign-up's mail; one that still waits does not leave too. One that has left
+/// holds a link that lives until the new one is written.
 fn wish_for_mail(
     conn: &mut AnyConnection,
     outbox: &crate::mail::Outbox,
@@ -327,7 +331,7 @@ fn wish_for_mail(
     email: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    outbox::withdraw_about(conn, &subject(sign_up))?;
+    outbox::withdraw_about_in(conn, &subject(sign_up), outbox::WAITING)?;
     let note = Note::dying(Kind::ConfirmEmail, now + LINK_LIFETIME).about(subject(sign_up));
     outbox.add(conn, &note, &Content::Wish { email: email.to_owned() }, now)?;
     Ok(())

@@ -75,7 +75,14 @@ impl Auth {
             user: user.as_ref().map(|user| user.id),
             quota: slip.quota.clone(),
         };
-        let right = self.is_right(user.as_ref(), &attempt.password).await.map_err(Broken::from)?;
+        let right = match self.is_right(user.as_ref(), &attempt.password).await {
+            Ok(right) => right,
+            Err(full) => {
+                // Nobody looked at it: a flood of others' must not use up an owner's tries.
+                self.take_back(slip).await?;
+                return Err(Broken::from(full).into());
+            }
+        };
         let Some(user) = user.filter(|_| right) else { return Err(wrong) };
         let new_hash = if is_cheaper(&user.hashed_password, self.hasher.cost()) {
             Some(self.hasher.hash(&attempt.password).await?)

@@ -304,6 +304,12 @@ pub fn withdraw_about(conn: &mut AnyConnection, subject: &str) -> QueryResult<()
     diesel::delete(outbox::table.filter(outbox::subject.eq(subject))).execute(conn).map(drop)
 }
 
+/// [`withdraw_about`] for mails in one state of their life.
+pub fn withdraw_about_in(conn: &mut AnyConnection, subject: &str, state: &str) -> QueryResult<()> {
+    let theirs = outbox::subject.eq(subject).and(outbox::state.eq(state));
+    diesel::delete(outbox::table.filter(theirs)).execute(conn).map(drop)
+}
+
 /// Drops mails whose link has died, and sent ones that never had one.
 pub fn purge(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<usize> {
     let dead = diesel::delete(outbox::table.filter(outbox::expires_at.le(now))).execute(conn)?;

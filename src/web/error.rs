@@ -122,6 +122,7 @@ impl<'r> Responder<'r, 'static> for ErrorAnswer {
         };
         // Rocket answers an unreadable request without running any fairing.
         headers::set(request, &mut response);
+        client::write_down_unheard(request, response.status());
         Ok(response)
     }
 }

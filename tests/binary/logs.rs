@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::canary::{ACCOUNTS, Tour};
 use crate::program::Home;
 
 /// The log's lines; each must be an object with a time, a level and an event.
@@ -22,10 +23,16 @@ pub fn lines(out: &str) -> Vec<Value> {
     out.lines().map(parse).collect()
 }
 
-/// What the tour of accounts must have left (B-106).
-#[track_caller]
-pub fn every_flow_has_its_event(out: &str) {
-    let lines = lines(out);
+#[test]
+fn b106_every_flow_leaves_its_event_on_one_line() {
+    let mut tour = Tour::begin(&[]);
+    for (name, flow) in ACCOUNTS {
+        // These leave the same, and take long.
+        if !["a database that is locked", "the command line"].contains(&name) {
+            flow(&mut tour);
+        }
+    }
+    let lines = lines(&tour.end().out);
     for (event, outcome, knows_user) in [
         ("signed_up", "success", true),
         ("sign_up_refused", "refused", false),

@@ -15,13 +15,18 @@ mod clock; // B-105d: the clock jumps
 mod crash; // kill -9 under load
 mod database; // locked, read-only, gone
 mod disk; // full, and with room again
+mod events; // the lines and rows of security events
+mod heads; // too many headers, cookies, fields
+mod invite; // `gatehouse invite`
 mod logs; // what is in the log
 mod mail; // mails that arrive, wait, are refused
 mod mail_faults; // mail servers that refuse, break off, flood or lie
 mod mail_security; // passwords and certificates of mail servers
+mod metrics; // figures for Prometheus
 mod settings; // the table of settings
 mod smoke; // what script/smoke tries on a release build
 mod sockets; // what only a raw socket can send
 mod start; // the first start, the second, the impossible
 mod stop; // SIGTERM once and twice
 mod storm; // B-74: hundreds log in at once
+mod word_list; // a thousand words against the limits that nobody has set

@@ -114,6 +114,55 @@ fn resetting(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
 }
 
 #[test]
+fn every_page_about_limits_is_sound_in_every_mode() {
+    let gate = Gatehouse::with("limit_login = \"1/10m\"\nlimit_ask = \"1/3h\"");
+    let ann = Browser::start();
+    let mut tour = Tour::new(&ann);
+    sign_up(&gate, &ann);
+    ann.opens(&gate.at("/logout"));
+    tour.looks_at("logout", 200);
+    ann.presses("Log out");
+    // A browser that nobody knows.
+    ann.cdp("Network.clearBrowserCookies", json!({}));
+    trying_too_often(&gate, &ann, &mut tour);
+    tour.ends();
+}
+
+fn trying_too_often(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
+    let tries = |password| {
+        ann.types("#email", EMAIL);
+        ann.types("#password", password);
+        ann.presses("Log in");
+    };
+    ann.opens(&gate.at("/login"));
+    tries("not that one");
+    tries(PASSWORD);
+    tour.looks_at("limited", 429);
+    ann.presses("Mail me a link");
+    ann.is_at("/unlock/sent");
+    tour.looks_at("unlock-sent", 200);
+    ann.follows("Open the development mailbox");
+    open_mailed_link(ann);
+    ann.is_at("/unlock/open");
+    tour.looks_at("unlock-open", 200);
+    ann.presses("Let this browser in");
+    ann.is_at("/login");
+    tour.looks_at("login-unlocked", 200);
+    ann.opens(&gate.at("/unlock/open"));
+    tour.looks_at("unlock-dead", 403);
+    ann.follows("Log in");
+    tries(PASSWORD);
+    ann.is_at("/profile");
+    ann.opens(&gate.at("/unlock/open"));
+    tour.looks_at("unlock-dead-signed-in", 403);
+    ann.opens(&gate.at("/reset_password"));
+    ann.presses("Mail me a link");
+    ann.opens(&gate.at("/reset_password"));
+    ann.presses("Mail me a link");
+    tour.looks_at("limited-reset", 429);
+}
+
+#[test]
 fn every_page_for_errors_is_sound_in_every_mode() {
     let gate = Gatehouse::with("database_wait = \"1s\"\nbody_timeout = \"2s\"");
     let ann = Browser::start();

@@ -44,7 +44,7 @@ impl TestApp {
     pub fn with(settings: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let config = Self::config(folder.path(), settings, environment);
-        Self::open(Watched::new(folder), config)
+        Self::open(folder, config)
     }
 
     /// The settings of an app whose files lie in `folder`.
@@ -58,7 +58,8 @@ impl TestApp {
         Config::from_parts(&file, environment).expect("good settings")
     }
 
-    fn open(folder: Watched, config: Config) -> Self {
+    /// Over the files in `folder`.
+    pub fn open(folder: impl Into<Watched>, config: Config) -> Self {
         let service = Service::open(&config).expect("the service opens");
         let rocket = serve::rocket(&config, &service).expect("templates");
         let client = Client::untracked(rocket).expect("ignites");
@@ -66,7 +67,7 @@ impl TestApp {
         let address = &config.base_url;
         let name = address.host_str().expect("base_url has a host");
         let host = address.port().map_or(name.to_owned(), |port| format!("{name}:{port}"));
-        Self { client, service, folder, config, https, host }
+        Self { client, service, folder: folder.into(), config, https, host }
     }
 
     /// The same files and settings, in a new process as it were.

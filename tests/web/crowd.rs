@@ -18,6 +18,12 @@ pub const CROWD: usize = 32;
 /// A stall of the machine is not what a race is about.
 pub const PATIENT: &str = "database_wait = \"60s\"\nhash_queue = 1000";
 
+/// Runs a future of the domain on this thread.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(future)
+}
+
 /// `deed` by each of the crowd, all at one moment.
 pub fn all_at_once<T: Send>(deed: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(CROWD);

@@ -14,10 +14,10 @@ mod unlock; // past the limit by mail
 use std::time::Duration;
 
 use diesel::prelude::*;
-use gatehouse::accounts::Auth;
 use gatehouse::accounts::login::{LogIn, LogInError};
 use gatehouse::accounts::session::{Beginning, Device, NewSession};
 use gatehouse::accounts::throttle::{Limited, Quota};
+use gatehouse::accounts::{Auth, Broken};
 use gatehouse::clock::Timestamp;
 use gatehouse::db::schema::limits;
 use rocket::http::Method;
@@ -108,6 +108,11 @@ impl<'a> Guesser<'a> {
 
     #[track_caller]
     fn tries(&self, email: &str, password: &str, now: Timestamp) -> Tried {
+        self.attempts(email, password, now).unwrap_or_else(|cause| panic!("{cause}"))
+    }
+
+    /// [`Guesser::tries`], where the service may have no time for it.
+    fn attempts(&self, email: &str, password: &str, now: Timestamp) -> Result<Tried, Broken> {
         let attempt = LogIn {
             email: email.to_owned(),
             password: secret(password),
@@ -119,10 +124,10 @@ impl<'a> Guesser<'a> {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime.expect("a runtime").block_on(self.auth.log_in(attempt, now)) {
-            Ok(session) => Tried::In(Box::new(session)),
-            Err(LogInError::WrongCredentials { quota, .. }) => Tried::Checked(quota),
-            Err(LogInError::Limited(limited)) => Tried::Refused(limited),
-            Err(LogInError::Broken(cause)) => panic!("{cause}"),
+            Ok(session) => Ok(Tried::In(Box::new(session))),
+            Err(LogInError::WrongCredentials { quota, .. }) => Ok(Tried::Checked(quota)),
+            Err(LogInError::Limited(limited)) => Ok(Tried::Refused(limited)),
+            Err(LogInError::Broken(cause)) => Err(cause),
         }
     }
 

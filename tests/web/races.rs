@@ -13,14 +13,9 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, secret};
-use crate::crowd::{CROWD, Crowd, PATIENT, all_at_once};
+use crate::crowd::{CROWD, Crowd, PATIENT, all_at_once, wait};
 
 const ANN: &str = "ann@example.com";
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(future)
-}
 
 fn patient() -> TestApp {
     TestApp::with(PATIENT, &[])

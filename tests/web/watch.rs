@@ -16,11 +16,13 @@ pub struct Watched {
     cookies: Mutex<Vec<String>>,
 }
 
-impl Watched {
-    pub fn new(folder: TempDir) -> Self {
+impl From<TempDir> for Watched {
+    fn from(folder: TempDir) -> Self {
         Self { folder, cookies: Mutex::default() }
     }
+}
 
+impl Watched {
     pub fn saw(&self, cookie: &str) {
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         if cookies.len() < MOST_COOKIES && !cookie.is_empty() {

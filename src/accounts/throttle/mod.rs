@@ -100,6 +100,13 @@ impl Bucket {
         }
     }
 
+    /// Where what needs no password is counted. Nobody guesses a link's 244 bits: were the whole
+    /// server's dead links counted, a crowd with some could close everybody's.
+    fn of_client(deed: Deed, ip: &str) -> Vec<Self> {
+        let server = (deed != Deed::UseToken).then_some(Self::Server);
+        server.into_iter().chain([Self::client(ip)]).collect()
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Device(_) => "device",
@@ -214,7 +221,12 @@ impl Auth {
         ip: &str,
         now: Timestamp,
     ) -> Result<Slip, TakeError> {
-        self.take(deed, vec![Bucket::Server, Bucket::client(ip)], now).await
+        self.take(deed, Bucket::of_client(deed, ip), now).await
+    }
+
+    /// See [`give_back`].
+    pub(super) async fn take_back(&self, slip: Slip) -> Result<(), DbError> {
+        self.db.write(move |conn| Ok(give_back(conn, &slip)?)).await
     }
 
     /// Refuses a client that has tried too many dead links: what follows may be a guess (B-45b).
@@ -223,8 +235,8 @@ impl Auth {
         if !throttle.enforced {
             return Ok(());
         }
-        let (buckets, rates) =
-            ([Bucket::Server, Bucket::client(ip)], throttle.rates(Deed::UseToken));
+        let buckets = Bucket::of_client(Deed::UseToken, ip);
+        let rates = throttle.rates(Deed::UseToken);
         let counts = self.db.read(|conn| look(conn, Deed::UseToken, &buckets, &rates, now)).await?;
         refusal(&counts, now).map_or(Ok(()), |limited| Err(limited.into()))
     }
@@ -292,7 +304,9 @@ fn look(
     let mut counts = Vec::new();
     for bucket in buckets {
         let rates = match bucket {
-            Bucket::Server => rates.times(SERVER_FACTOR),
+            Bucket::Server if deed == Deed::LogIn => rates.times(SERVER_FACTOR),
+            // A crowd that asks must not close sign-up and reset to everybody for a day.
+            Bucket::Server => rates.shortest().times(SERVER_FACTOR),
             Bucket::Client(_) if deed == Deed::LogIn => rates.times(CLIENT_FACTOR),
             _ => rates.clone(),
         };

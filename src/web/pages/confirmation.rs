@@ -167,6 +167,7 @@ pub async fn submit(
         return Ok(limited);
     }
     let Some(token) = form.confirm_token.or_else(|| private_cookie::get(jar, site, COOKIE)) else {
+        audit::record(Event::ConfirmRefused, None, &client.source);
         return Ok(dead());
     };
     let beginning = browser.0.then(|| Beginning {

@@ -77,6 +77,21 @@ fn b16_two_services_over_one_database_count_together() {
 }
 
 #[test]
+fn b16_what_a_full_queue_turns_away_is_not_counted() {
+    let settings = "database_wait = \"60s\"\nhash_queue = 1\nhash_threads = 1\n";
+    let app = with_ann(&format!("{settings}limit_login = \"1000/1h\""));
+    let (auth, now) = (app.auth().clone(), Timestamp::now());
+    let outcomes = all_at_once(|number| {
+        let email = format!("user{number}@example.com");
+        Guesser::at(&auth, "203.0.113.9").attempts(&email, WRONG, now)
+    });
+    let turned_away = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    let counted = tries_of(&app, "log_in/client/")[0];
+    println!("{turned_away} of {CROWD} turned away, {counted} counted");
+    assert_eq!(counted as usize, CROWD - turned_away);
+}
+
+#[test]
 fn b16_over_http_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = format!("{PATIENT}limit_login = \"100/1h\"\nlimit_ask = \"10/1h\"");
