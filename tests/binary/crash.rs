@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Instant;
 
 use diesel::prelude::*;
-use gatehouse::db::schema::{outbox, users};
-use gatehouse::tokens::generate_uuid;
+use gatehouse::db::schema::{limits, outbox, users};
+use gatehouse::tokens::{fingerprint, generate_uuid};
 use serde_json::json;
 
 use crate::http::Visitor;
@@ -16,9 +16,11 @@ use crate::program::{Home, NEW_PASSWORD, PASSWORD, Running};
 use crate::rows::integrity;
 
 /// Rounds in the test command; GATEHOUSE_CRASH_ROUNDS makes them more (script/crash).
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 15;
 const WRITES: usize = 200;
 const CLIENTS: usize = 8;
+/// The window of a limit, in seconds: longer than the test.
+const DAY: u32 = 86_400;
 
 type Cookies = BTreeMap<String, String>;
 
@@ -35,6 +37,8 @@ struct Acknowledged {
     resets_tried: usize,
     /// These have the new password; with the token that is used up.
     reset: Vec<(String, String)>,
+    /// Wrong passwords, by address: each is counted.
+    guessed: Vec<String>,
     /// Asked, and saw no link before the end: theirs arrive after the restart.
     waiting: Vec<String>,
 }
@@ -43,7 +47,7 @@ impl Acknowledged {
     fn writes(&self) -> usize {
         // Who logged out had logged in.
         let sessions = self.logged_in.len() + 2 * self.logged_out.len();
-        self.signed_up.len() + sessions + self.asked + self.reset.len()
+        self.signed_up.len() + sessions + self.asked + self.reset.len() + self.guessed.len()
     }
 
     fn add(&mut self, other: Self) {
@@ -53,6 +57,7 @@ impl Acknowledged {
         self.asked += other.asked;
         self.resets_tried += other.resets_tried;
         self.reset.extend(other.reset);
+        self.guessed.extend(other.guessed);
         self.waiting.extend(other.waiting);
     }
 }
@@ -76,6 +81,10 @@ impl Client<'_> {
                 1 => self.ask(email)?,
                 5 => self.reset()?,
                 4 => drop(self.log_in(&email)?),
+                3 => {
+                    self.guess(&email)?;
+                    self.guess(&email)?;
+                }
                 _ => {
                     let first = self.log_in(&email)?;
                     // Another device, which stays.
@@ -108,6 +117,14 @@ impl Client<'_> {
         self.yes();
         self.acknowledged.logged_in.push((email.to_owned(), self.visitor.cookies.clone()));
         Ok(self.acknowledged.logged_in.len() - 1)
+    }
+
+    fn guess(&mut self, email: &str) -> std::io::Result<()> {
+        let pair = [("email", email), ("password", NEW_PASSWORD)];
+        self.visitor.try_post("/sessions", &pair)?.is(401);
+        self.yes();
+        self.acknowledged.guessed.push(email.to_owned());
+        Ok(())
     }
 
     fn log_out(&mut self, place: usize) -> std::io::Result<()> {
@@ -221,6 +238,21 @@ fn share<T>(list: &[T], number: usize) -> impl Iterator<Item = &T> {
     list.iter().skip(number).step_by(CLIENTS)
 }
 
+/// Every wrong password that was answered is counted still: kill -9 clears no limit (B-21).
+fn every_guess_counts(home: &Home, guessed: &[String]) {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for email in guessed {
+        *counts.entry(email).or_default() += 1;
+    }
+    let conn = &mut home.database();
+    for (email, count) in counts {
+        let bucket = format!("log_in/account/{DAY}/{}", fingerprint(email));
+        let tries = limits::table.find(bucket).select(limits::tries).first::<i64>(conn);
+        // One more may have been on its way.
+        assert!(tries == Ok(count) || tries == Ok(count + 1), "{email}: {tries:?} of {count}");
+    }
+}
+
 fn count(rows: QueryResult<i64>) -> usize {
     usize::try_from(rows.expect("counted")).expect("not negative")
 }
@@ -230,7 +262,8 @@ fn b86_kill_9_under_load_again_and_again_loses_nothing() {
     let began = Instant::now();
     let rounds = std::env::var("GATEHOUSE_CRASH_ROUNDS");
     let rounds = rounds.map_or(ROUNDS, |number| number.parse().expect("a number of rounds"));
-    let home = Home::new().with("ROCKET_LOG_LEVEL", "off");
+    let a_day = format!("1000000/{DAY}s");
+    let home = Home::new().with("ROCKET_LOG_LEVEL", "off").with("ROCKET_LIMIT_LOGIN", &a_day);
     let mut all = Acknowledged::default();
     let mut server = home.start();
     for round in 1..=rounds {
@@ -239,11 +272,13 @@ fn b86_kill_9_under_load_again_and_again_loses_nothing() {
         assert!(written.writes() >= WRITES, "round {round}: {} writes", written.writes());
         server = home.start();
         read_back(&server, &written);
+        every_guess_counts(&home, &written.guessed);
         assert_eq!(integrity(&mut home.database()), "ok", "round {round}");
         all.add(written);
     }
     // And what was there after the first round is there after the last.
     read_back(&server, &all);
+    every_guess_counts(&home, &all.guessed);
     let conn = &mut home.database();
     let people = count(users::table.count().get_result(conn));
     assert!(people >= all.signed_up.len(), "{people} of {}", all.signed_up.len());
@@ -254,7 +289,8 @@ fn b86_kill_9_under_load_again_and_again_loses_nothing() {
     let shown = writeln!(
         std::io::stderr(),
         "B-86: {rounds} rounds of kill -9 with {CLIENTS} clients, {} acknowledged writes: {} sign-ups, \
-         {} log-ins, {} log-outs, {} resets asked for, {} passwords changed; \
+         {} log-ins, {} log-outs, {} resets asked for, {} passwords changed, \
+         {} wrong passwords counted; \
          all read back over HTTP, integrity ok, {:.0} s",
         all.writes(),
         all.signed_up.len(),
@@ -262,6 +298,7 @@ fn b86_kill_9_under_load_again_and_again_loses_nothing() {
         all.logged_out.len(),
         all.asked,
         all.reset.len(),
+        all.guessed.len(),
         began.elapsed().as_secs_f32(),
     );
     shown.expect("standard error is open");
@@ -271,7 +308,35 @@ fn b86_kill_9_under_load_again_and_again_loses_nothing() {
         ("sessions", all.logged_in.len()),
         ("log-outs", all.logged_out.len()),
         ("resets", all.reset.len()),
+        ("guesses", all.guessed.len()),
     ] {
         assert!(number >= rounds, "only {number} {what}");
+    }
+}
+
+#[test]
+fn b21_kill_9_gives_nobody_another_try() {
+    let home = Home::new().with("ROCKET_LIMIT_LOGIN", "3/1h");
+    let mut server = home.start();
+    let people = ["form@example.com", "json@example.com", "nobody@example.com"];
+    for email in &people[..2] {
+        server.program().post("/users", &[("email", email), ("password", PASSWORD)]).is(200);
+    }
+    for round in 0..3 {
+        for email in people {
+            for mut visitor in [server.browser(), server.program().in_json()] {
+                let wrong = [("email", email), ("password", NEW_PASSWORD)];
+                let status = visitor.post("/sessions", &wrong).status;
+                // The first tries, then none, with the right password neither.
+                assert!(status == 429 || (round == 0 && status == 401), "{round}: {status}");
+                if round > 0 {
+                    let right = [("email", email), ("password", PASSWORD)];
+                    let refused = visitor.post("/sessions", &right);
+                    assert!(refused.is(429).header("retry-after").is_some(), "{refused:?}");
+                }
+            }
+        }
+        server.kill();
+        server = home.start();
     }
 }

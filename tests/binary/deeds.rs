@@ -22,10 +22,11 @@ pub struct Person {
 pub type Deed = fn(&Person, &mut Visitor) -> Answer;
 
 /// In an order in which each still works after those before it.
-pub const DEEDS: [(&str, Deed); 5] = [
+pub const DEEDS: [(&str, Deed); 6] = [
     ("sign up", sign_up),
     ("log in", log_in),
     ("ask for a reset", ask),
+    ("ask to be let past a limit", unlock),
     ("log out", log_out),
     ("reset", reset),
 ];
@@ -149,6 +150,10 @@ fn log_in(person: &Person, visitor: &mut Visitor) -> Answer {
 
 fn ask(person: &Person, visitor: &mut Visitor) -> Answer {
     visitor.post("/reset_password", &[("email", &format!("new.{}", person.email))])
+}
+
+fn unlock(person: &Person, visitor: &mut Visitor) -> Answer {
+    visitor.post("/unlock", &[("email", &person.email)])
 }
 
 fn reset(person: &Person, visitor: &mut Visitor) -> Answer {

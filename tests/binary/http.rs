@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::process::Secrets;
 
 /// Nothing here takes as long; a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -169,7 +170,8 @@ pub struct Visitor {
     keeps_alive: bool,
     speaks_json: bool,
     /// Where the values of its cookies are gathered.
-    told: Option<Arc<Mutex<Vec<String>>>>,
+    told: Option<Secrets>,
+    host: String,
 }
 
 impl Visitor {
@@ -181,7 +183,8 @@ impl Visitor {
     pub fn program(address: SocketAddr) -> Self {
         let (cookies, headers) = (BTreeMap::new(), Vec::new());
         let (connection, keeps_alive, speaks_json) = (None, false, false);
-        Self { address, cookies, headers, connection, keeps_alive, speaks_json, told: None }
+        let (told, host) = (None, address.to_string());
+        Self { address, cookies, headers, connection, keeps_alive, speaks_json, told, host }
     }
 
     /// With one more header on every request.
@@ -196,9 +199,15 @@ impl Visitor {
         self
     }
 
-    /// Adds the value of every cookie it gets to a list.
-    pub fn telling(mut self, secrets: &Arc<Mutex<Vec<String>>>) -> Self {
+    /// Adds every cookie it gets to a list.
+    pub fn telling(mut self, secrets: &Secrets) -> Self {
         self.told = Some(secrets.clone());
+        self
+    }
+
+    /// Asks for that host.
+    pub fn calling(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
         self
     }
 
@@ -211,7 +220,8 @@ impl Visitor {
     /// The same device on another connection: its headers, and its cookies so far.
     pub fn twin(&self) -> Self {
         let (headers, cookies) = (self.headers.clone(), self.cookies.clone());
-        Self { headers, cookies, connection: None, told: self.told.clone(), ..*self }
+        let (told, host) = (self.told.clone(), self.host.clone());
+        Self { headers, cookies, connection: None, told, host, ..*self }
     }
 
     #[track_caller]
@@ -275,7 +285,7 @@ impl Visitor {
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> String {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in &self.headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -301,7 +311,8 @@ impl Visitor {
                 self.cookies.remove(name);
             } else {
                 if let Some(told) = &self.told {
-                    told.lock().expect("no panic in there").push(value.to_owned());
+                    let cookie = (name.to_owned(), value.to_owned());
+                    told.lock().expect("no panic in there").push(cookie);
                 }
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }

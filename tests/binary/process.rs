@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// A start takes a fraction of a second; a busy machine may make it seconds.
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const ANNOUNCEMENT: &str = "Gatehouse is at http://";
+const ANNOUNCEMENT: &str = "Gatehouse is at ";
 
 /// How the program ended, and all it said.
 #[derive(Debug)]
@@ -67,15 +66,15 @@ impl Process {
         Self { child, out, err, watch: None }
     }
 
-    /// Where it listens; none when it ended instead.
-    pub fn address(&self) -> Option<SocketAddr> {
+    /// The address that it announces; none when it ended instead.
+    pub fn announced(&self) -> Option<String> {
         let end = Instant::now() + PATIENCE;
         loop {
             let ended = self.err.is_over();
             let text = self.err.text();
             let line = text.lines().find_map(|line| line.strip_prefix(ANNOUNCEMENT));
             if let Some(address) = line {
-                return Some(address.parse().expect("an address"));
+                return Some(address.to_owned());
             }
             if ended {
                 return None;
@@ -117,8 +116,11 @@ impl Drop for Process {
 /// B-107 over the whole suite: passwords and cookies that went by, and where they must not be.
 pub struct Watch {
     pub folder: PathBuf,
-    pub secrets: Arc<Mutex<Vec<String>>>,
+    pub secrets: Secrets,
 }
+
+/// Each by its name.
+pub type Secrets = Arc<Mutex<Vec<(String, String)>>>;
 
 impl Watch {
     /// Enough to find what is written again and again; a look takes milliseconds.
@@ -131,8 +133,8 @@ impl Watch {
         collect(&self.folder, &mut places);
         let secrets = lock(&self.secrets);
         for (place, text) in &places {
-            for secret in secrets.iter().take(Self::MOST_SECRETS) {
-                assert!(!text.contains(secret.as_str()), "{secret:?} in {place}");
+            for (name, secret) in secrets.iter().take(Self::MOST_SECRETS) {
+                assert!(!text.contains(secret.as_str()), "{name} {secret:?} in {place}");
             }
         }
     }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::http::Visitor;
 pub use crate::process::{Ended, Process, eventually};
-use crate::process::{PATIENCE, Watch};
+use crate::process::{PATIENCE, Secrets, Watch};
 
 pub const PASSWORD: &str = "a quiet harbour";
 /// The other one that tests choose.
@@ -82,6 +82,10 @@ impl Home {
 
     pub fn unset(&mut self, variable: &str) {
         self.environment.remove(variable);
+    }
+
+    pub fn variable(&self, name: &str) -> &str {
+        &self.environment[name]
     }
 
     pub fn path(&self) -> &Path {
@@ -175,12 +179,13 @@ impl Home {
     pub fn start_as(&self, mut command: Command) -> Running {
         loop {
             let mut process = Process::spawn_again(&mut command);
-            if let Some(address) = process.address() {
-                let secrets = [PASSWORD, NEW_PASSWORD].map(str::to_owned).into();
-                let secrets = Arc::new(Mutex::new(secrets));
+            if let Some(url) = process.announced() {
+                let secret = |text: &str| ("a password".to_owned(), text.to_owned());
+                let secrets = Secrets::new(Mutex::new([PASSWORD, NEW_PASSWORD].map(secret).into()));
                 let folder = self.path().to_owned();
                 process.watch = Some(Watch { folder, secrets: secrets.clone() });
-                return Running { process, address, secrets, _folder: self.folder.clone() };
+                let (address, host) = self.place(&url);
+                return Running { process, address, host, secrets, _folder: self.folder.clone() };
             }
             let ended = process.wait(PATIENCE);
             // Another process took the free port between its choice and its use.
@@ -188,25 +193,37 @@ impl Home {
             assert!(taken, "did not start: {ended:?}");
         }
     }
+
+    /// Where it listens, and the name that visitors call it by.
+    fn place(&self, url: &str) -> (SocketAddr, String) {
+        let (scheme, host) = url.split_once("://").expect("an address");
+        let local = match scheme {
+            "http" => host.to_owned(),
+            // Behind a proxy that the test is: the port is the test's choice.
+            _ => format!("127.0.0.1:{}", self.environment["ROCKET_PORT"]),
+        };
+        (local.parse().expect("an address"), host.to_owned())
+    }
 }
 
 /// The program while it serves; it ends with the test, also when the test fails.
 pub struct Running {
     process: Process,
     pub address: SocketAddr,
+    host: String,
     /// What [`Watch`] looks for; visitors add their cookies.
-    secrets: Arc<Mutex<Vec<String>>>,
+    pub secrets: Secrets,
     /// Its files stay as long as it runs.
     _folder: Arc<TempDir>,
 }
 
 impl Running {
     pub fn browser(&self) -> Visitor {
-        Visitor::browser(self.address).telling(&self.secrets)
+        Visitor::browser(self.address).calling(&self.host).telling(&self.secrets)
     }
 
     pub fn program(&self) -> Visitor {
-        Visitor::program(self.address).telling(&self.secrets)
+        Visitor::program(self.address).calling(&self.host).telling(&self.secrets)
     }
 
     /// A program whose owner has just signed up and logged in.

@@ -4,6 +4,7 @@ mod answer;
 mod app;
 mod crowd;
 mod overtake;
+mod watch;
 
 mod clock; // B-105d: a clock that was wrong
 mod confirmation; // an account begins with a mail
