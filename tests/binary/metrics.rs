@@ -101,9 +101,12 @@ fn parse(text: &str) -> Samples {
     samples
 }
 
+/// What follows the family's name, the labels, the value.
+type Sample<'a> = (&'a str, Vec<(&'a str, &'a str)>, f64);
+
 /// Buckets grow, the last holds all, and the sum fits.
 #[track_caller]
-fn check_histogram(family: &str, own: &[(&str, Vec<(&str, &str)>, f64)]) {
+fn check_histogram(family: &str, own: &[Sample<'_>]) {
     let one = |part: &str| {
         let mut found = own.iter().filter(|sample| sample.0 == part);
         let value = found.next().unwrap_or_else(|| panic!("{family}{part}")).2;

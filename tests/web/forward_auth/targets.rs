@@ -79,7 +79,7 @@ fn with_ann() -> TestApp {
     app
 }
 
-fn pair_and<'a>(next: &'a str) -> Vec<(&'a str, &'a str)> {
+fn pair_and(next: &str) -> Vec<(&str, &str)> {
     [&PAIR[..], &[("next", next)]].concat()
 }
 
