@@ -1,5 +1,6 @@
 # Sourced by script/test and script/screenshots. Goes to the repository's root and installs what the tests need and this
-# machine lacks: Debian packages with apt-get, npm packages into the user's cache. Nothing is installed into the checkout.
+# machine lacks: Debian packages with apt-get, npm packages and two servers into the user's cache. Nothing is installed
+# into the checkout.
 # shellcheck shell=bash
 
 export LC_ALL=C.UTF-8
@@ -9,6 +10,8 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/gatehouse"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 # Where node_modules with axe-core and html-validate is; the browser tests read it.
 export GATEHOUSE_NODE_DIR="$cache/node"
+# nginx lies in /usr/sbin, which a user's PATH may lack; or both servers in the cache.
+export PATH="$PATH:/usr/sbin:$cache/servers/usr/sbin:$cache/servers/usr/bin"
 
 step() {
     printf '== %s\n' "$*"
@@ -38,6 +41,8 @@ missing_packages() {
     /usr/bin/python3 -c 'import requests' 2>/dev/null || echo python3-requests
     # Certificates for the mail tests.
     have openssl || echo openssl
+    # `systemd-analyze` looks at the unit in deploy/.
+    have systemd-analyze || echo systemd
     have node || echo nodejs
     have npm || echo npm
 }
@@ -65,6 +70,38 @@ install_packages() {
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -eq 0 ] || fail "installed, but still not found: ${missing[*]}; is /usr/bin in PATH?"
 }
+
+# nginx and Caddy, for the tests that put Gatehouse behind them. Debian's packages would start both at port 80, now and at
+# every boot; so, unless they are here already, they are unpacked into the cache and not installed.
+unpack_servers() (
+    mkdir -p "$cache/servers"
+    exec 9>"$cache/servers.lock"
+    flock 9
+    local missing=()
+    have nginx || missing+=(nginx)
+    have caddy || missing+=(caddy)
+    [ "${#missing[@]}" -gt 0 ] || return 0
+
+    step "unpacking Debian packages into $cache/servers: ${missing[*]}"
+    have apt-get || fail "there is no apt-get here; install these, then run this again: ${missing[*]}"
+    local log="$cache/apt-get.log"
+    cd "$cache/servers" || exit
+    # Without lists of packages, or with old ones, there is nothing to get; only root may renew them.
+    if ! apt-get -q download "${missing[@]}" >"$log" 2>&1; then
+        local as_root=()
+        [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+        if ! { "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update && apt-get -q download "${missing[@]}"; } </dev/null >"$log" 2>&1; then
+            tail -n 20 "$log" >&2
+            fail "apt-get failed (see above, all of it in $log): mend the network or the package sources, or install these yourself: ${missing[*]}"
+        fi
+    fi
+    local name
+    for name in "${missing[@]}"; do
+        dpkg-deb --extract "$name"_*.deb . && rm "$name"_*.deb
+        { "$name" -v || "$name" version; } >>"$log" 2>&1 ||
+            fail "$name does not run (see $log): install it yourself: apt-get install $name"
+    done
+)
 
 check_node_version() {
     # What html-validate asks for.
@@ -99,5 +136,6 @@ find_cargo() {
 
 find_cargo
 install_packages
+unpack_servers
 check_node_version
 install_node_packages

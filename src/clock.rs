@@ -12,6 +12,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
+/// How far the clocks of two machines may be apart. What was written later than this ahead of now
+/// was written by a clock that was wrong.
+pub const SKEW: Duration = Duration::from_secs(60);
+
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z. Rules take it as an argument, so that a
 /// test can stand at any moment without sleeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, AsExpression, FromSqlRow)]

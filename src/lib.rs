@@ -1,5 +1,7 @@
 //! Gatehouse: the login service you start with one command.
 
+#![forbid(unsafe_code)]
+
 pub mod accounts; // who people are and how they prove it
 pub mod audit; // security events, one line of JSON each
 pub mod cli; // the command line

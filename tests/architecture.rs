@@ -1,7 +1,13 @@
 //! The import rule and the house style, enforced. Each failure names the file and the line.
 
 mod rules {
+    pub mod asvs; // each requirement of OWASP ASVS has its place and its tests
+    pub mod attacks; // so has each attack of our list
+    pub mod document; // docs/security.md is what its sources say
+    pub mod events; // docs/events.md
+    pub mod evidence; // which tests there are
     pub mod imports; // who may name whom
+    pub mod limits; // lifetimes and limits, read from the source
     pub mod settings; // Rocket.toml and the migrations
     pub mod style; // words, sizes, what is banned
 }

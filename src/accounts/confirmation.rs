@@ -15,7 +15,7 @@ use super::session::{Beginning, NewSession, start_known};
 use super::throttle::{Deed, Limited, TakeError};
 use super::user::{AddUserError, UserChanges, UserKey, add_user, find_user_by, update_user};
 use super::{Broken, FieldError, FieldErrors};
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::sign_ups;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
@@ -192,6 +192,7 @@ impl Auth {
                             sign_ups::token.eq(None::<String>),
                         ))
                         .execute(conn)?;
+                    outbox::withdraw_about(conn, &subject(id))?;
                 }
                 wish_for_mail(conn, &outbox, id, email.as_typed(), now)
             })
@@ -216,6 +217,8 @@ impl Auth {
         if !self.may_mail_to(conn, &pending.email_key, user, wish.now)? {
             return Ok(None);
         }
+        // This mail takes their place.
+        outbox::withdraw_about_in(conn, &subject(id), outbox::SENT)?;
         if let Some(owner) = owner {
             let letter = self.written(
                 &owner.email,
@@ -313,12 +316,14 @@ fn find_by_token(
     sign_ups::table
         .filter(sign_ups::token.eq(fingerprint(token.expose_secret())))
         .filter(sign_ups::token_expires_at.gt(now))
+        .filter(sign_ups::token_expires_at.le(now + LINK_LIFETIME + SKEW))
         .select(Pending::as_select())
         .first(conn)
         .optional()
 }
 
-/// Leaves the wish for a sign-up's mail; one that still waits is not written too.
+/// Leaves the wish for a sign-up's mail; one that still waits does not leave too. One that has left
+/// holds a link that lives until the new one is written.
 fn wish_for_mail(
     conn: &mut AnyConnection,
     outbox: &crate::mail::Outbox,
@@ -326,7 +331,7 @@ fn wish_for_mail(
     email: &str,
     now: Timestamp,
 ) -> Result<(), DbError> {
-    outbox::withdraw_about(conn, &subject(sign_up))?;
+    outbox::withdraw_about_in(conn, &subject(sign_up), outbox::WAITING)?;
     let note = Note::dying(Kind::ConfirmEmail, now + LINK_LIFETIME).about(subject(sign_up));
     outbox.add(conn, &note, &Content::Wish { email: email.to_owned() }, now)?;
     Ok(())

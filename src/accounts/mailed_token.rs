@@ -6,7 +6,7 @@ use std::time::Duration;
 use diesel::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::AnyConnection;
 use crate::db::schema::tokens;
 use crate::tokens::{fingerprint, generate_token};
@@ -75,9 +75,12 @@ pub(super) fn find(
     token: &SecretString,
     now: Timestamp,
 ) -> QueryResult<Option<MailedToken>> {
+    // No link lives longer than from now on: such a one was made by a clock that was wrong.
+    let latest = now + purpose.lifetime() + SKEW;
     tokens::table
         .find(fingerprint(token.expose_secret()))
-        .filter(tokens::purpose.eq(purpose.name()).and(tokens::expires_at.gt(now)))
+        .filter(tokens::purpose.eq(purpose.name()))
+        .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)))
         .select(MailedToken::as_select())
         .first(conn)
         .optional()

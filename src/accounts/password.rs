@@ -11,6 +11,8 @@ use super::email::{Email, fold};
 
 /// Long enough for any passphrase, short enough to hash in no time (ASVS 6.2.9 asks for 64).
 pub const MAX_BYTES: usize = 1024;
+/// Half a minute of work on a slow core; bcrypt itself would go on to days.
+pub const HIGHEST_COST: u32 = 18;
 /// What bcrypt reads of its input before cutting, less the NUL that ends it.
 const BCRYPT_MAX_BYTES: usize = 71;
 /// Marks hashes of `base64(SHA-384(password))`, for what bcrypt alone would cut.
@@ -172,10 +174,11 @@ fn dummy_hash(cost: u32) -> String {
     format!("$2b${cost:02}$GatehouseDummySalt000uGatehouseDummyHashNobodyKnows0.")
 }
 
-/// The cost of a well-formed bcrypt hash.
+/// The cost of a well-formed bcrypt hash. One that no setting allows is damage: taken at its word
+/// it would keep a thread busy for days.
 fn cost_of(hash: &str) -> Option<u32> {
     let parts: bcrypt::HashParts = hash.parse().ok()?;
-    Some(parts.get_cost()).filter(|cost| (4..=31).contains(cost))
+    Some(parts.get_cost()).filter(|cost| (4..=HIGHEST_COST).contains(cost))
 }
 
 fn fits_bcrypt(password: &str) -> bool {

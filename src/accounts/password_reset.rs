@@ -1,7 +1,5 @@
 //! Password reset: a mailed, single-use token lets its owner choose a new password.
 
-use std::time::Duration;
-
 use diesel::prelude::*;
 use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
@@ -13,7 +11,7 @@ use super::session::end_all_sessions;
 use super::throttle::{Deed, TakeError};
 use super::user::{User, UserChanges, UserKey, find_user_by};
 use super::{Broken, FieldError, FieldErrors, device, mailed_token};
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
@@ -22,9 +20,6 @@ use crate::mail::outbox::{self, Composed, Content, Note};
 use crate::mail::worker::{Compose, Wish};
 use crate::theme::ThemeError;
 use crate::tokens::{fingerprint, generate_token};
-
-/// How far the clocks of two machines may be apart.
-const SKEW: Duration = Duration::from_secs(60);
 
 /// Why the password is the old one still.
 #[derive(Debug, thiserror::Error)]

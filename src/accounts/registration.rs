@@ -108,14 +108,19 @@ impl Auth {
     /// Signs up: by the policy, within the limits, by invitation, and to be confirmed where
     /// `confirm_email` is on.
     pub async fn sign_up(&self, wish: SignUp, now: Timestamp) -> Result<SignedUp, RegisterError> {
-        let invited = match &wish.invitation {
-            Some(token) => self.find_invitation(token, now).await?.is_some(),
-            None => false,
+        let invitation = match &wish.invitation {
+            Some(token) => self.find_invitation(token, now).await?,
+            None => None,
         };
-        if !self.may_sign_up(invited) {
+        if !self.may_sign_up(invitation.is_some()) {
             return Err(RegisterError::NotOpen);
         }
         let email = self.check_registration(&wish.email, &wish.password)?;
+        // For any other address it is none: whoever holds one must not learn who has an account.
+        let invited = invitation.is_some_and(|it| it.email_key == email.key());
+        if !self.may_sign_up(invited) {
+            return Err(RegisterError::NotOpen);
+        }
         if !invited && !self.is_domain_allowed(&email) {
             let errors = FieldErrors::one("email", FieldError::Domain);
             return Err(RegisterError::Invalid(errors));
@@ -209,7 +214,7 @@ impl Auth {
     }
 }
 
-/// Consumes the invitation, which confirms its own address and no other (B-41).
+/// Consumes the invitation, which confirms its address.
 fn redeem(
     conn: &mut AnyConnection,
     token: &SecretString,

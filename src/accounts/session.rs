@@ -8,7 +8,7 @@ use super::auth::Auth;
 use super::device;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::{fingerprint, generate_uuid};
@@ -226,6 +226,8 @@ impl Auth {
                 users::table
                     .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
                     .filter(sessions::id.eq(key).and(sessions::expires_at.gt(now)))
+                    // By a clock that was wrong once, nobody stays signed in until that day.
+                    .filter(sessions::last_seen_at.le(now + SKEW))
                     .select((users::all_columns, Session::as_select()))
                     .first(conn)
                     .optional()
@@ -246,6 +248,7 @@ impl Auth {
                 users::table
                     .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
                     .filter(sessions::door_key.eq(key).and(sessions::expires_at.gt(now)))
+                    .filter(sessions::last_seen_at.le(now + SKEW))
                     .select((users::all_columns, Session::as_select()))
                     .first(conn)
                     .optional()

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use rustix::fs::Access;
 use secrecy::SecretString;
+use url::Position;
 
 use crate::accounts::password::hash_password;
 use crate::accounts::registration::SignUpPolicy;
@@ -174,7 +175,9 @@ fn applications(config: &Config) -> Finding {
     let Some(forward_auth) = &config.web.forward_auth else {
         return Fine("applications: none (allowed_hosts)".to_owned());
     };
-    let hosts: Vec<&str> = forward_auth.hosts.iter().filter_map(|url| url.host_str()).collect();
+    let hosts = forward_auth.hosts.iter();
+    let hosts: Vec<&str> =
+        hosts.map(|url| &url[Position::BeforeHost..Position::AfterPort]).collect();
     let of = format!("{}, by a cookie for {}", hosts.join(", "), forward_auth.domain);
     if config.web.trusted_proxies.is_empty() {
         return Mend(format!(

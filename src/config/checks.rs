@@ -14,7 +14,7 @@ use super::source::Sources;
 use super::{Config, ConfigError, Profile, SecretKey, Settings, Span};
 use crate::accounts::AccountsConfig;
 use crate::accounts::hasher::HasherConfig;
-use crate::accounts::password::Rules;
+use crate::accounts::password::{HIGHEST_COST, Rules};
 use crate::accounts::session::Limits;
 use crate::accounts::throttle::ThrottleConfig;
 use crate::db::DbConfig;
@@ -24,7 +24,6 @@ use crate::web::WebConfig;
 
 /// OWASP's lowest bcrypt cost; below it only a debug build goes, for its tests.
 const LOWEST_COST: u32 = if cfg!(debug_assertions) { 4 } else { 10 };
-const HIGHEST_COST: u32 = 18;
 const SHORTEST_PASSWORD: usize = 8;
 
 pub fn assemble(

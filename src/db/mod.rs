@@ -21,6 +21,18 @@ use tokio::time::timeout;
 
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
+/// What SQLite says when the fault is the file's or the disk's, not the query's.
+const FAULTS: [&str; 8] = [
+    "disk is full",
+    "disk I/O error",
+    "readonly database",
+    "unable to open database",
+    "malformed",
+    "not a database",
+    "locking protocol",
+    "out of memory",
+];
+
 /// The one connection type of every query.
 pub type AnyConnection = diesel::sqlite::SqliteConnection;
 
@@ -55,6 +67,8 @@ pub enum DbError {
     Busy,
     #[error("the database file was removed or replaced while in use: restart with the right one")]
     Vanished,
+    #[error("the database cannot be used until the disk or the file is mended: {0}")]
+    Fault(QueryError),
     #[error("the database failed: {0}")]
     Query(QueryError),
 }
@@ -68,13 +82,16 @@ impl DbError {
 
 impl From<QueryError> for DbError {
     fn from(error: QueryError) -> Self {
-        match &error {
-            QueryError::DatabaseError(DatabaseErrorKind::Unknown, info)
-                if info.message().contains("locked") =>
-            {
-                Self::Busy
-            }
-            _ => Self::Query(error),
+        let said = match &error {
+            QueryError::DatabaseError(DatabaseErrorKind::Unknown, info) => info.message(),
+            _ => "",
+        };
+        if said.contains("locked") {
+            Self::Busy
+        } else if FAULTS.iter().any(|fault| said.contains(fault)) {
+            Self::Fault(error)
+        } else {
+            Self::Query(error)
         }
     }
 }
@@ -118,7 +135,8 @@ impl Db {
     }
 
     /// Runs a read. A keyed look-up in a local SQLite file takes microseconds, less than handing
-    /// it to another thread would; so it runs right here.
+    /// it to another thread would; so it runs right here. Waiting for a connection does not: it
+    /// would hold up every other request of this thread.
     pub async fn read<T, E>(
         &self,
         query: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
@@ -126,7 +144,15 @@ impl Db {
     where
         E: From<DbError>,
     {
-        self.read_blocking(query)
+        let mut conn = match self.pool.try_get() {
+            Some(conn) => conn,
+            None => {
+                let db = self.clone();
+                let waited = spawn_blocking(move || db.connection(db.wait)).await;
+                waited.map_err(|_| DbError::Busy)??
+            }
+        };
+        query(&mut conn)
     }
 
     /// Runs a write on a thread that may block, in a transaction that takes SQLite's write lock
@@ -140,13 +166,14 @@ impl Db {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
+        let end = Instant::now() + self.wait;
         let turn = self.writer.clone().lock_owned();
         let turn = timeout(self.wait, turn).await.map_err(|_| DbError::Busy)?;
         let db = self.clone();
         let done = spawn_blocking(move || {
             let _turn = turn;
             db.check_file()?;
-            transact(&mut *db.connection()?, deed)
+            db.transact_before(end, deed)
         });
         match done.await {
             Ok(outcome) => outcome,
@@ -164,7 +191,26 @@ impl Db {
     {
         let _turn = self.writer.blocking_lock();
         self.check_file()?;
-        transact(&mut *self.connection()?, deed)
+        transact(&mut *self.connection(self.wait)?, deed)
+    }
+
+    /// A visitor waits once, not for the turn, for a connection and for the file as long each.
+    fn transact_before<T, E: From<DbError>>(
+        &self,
+        end: Instant,
+        deed: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let left = || end.saturating_duration_since(Instant::now());
+        let mut conn = self.connection(left())?;
+        let shortened = left() < self.wait - self.wait / 10;
+        if shortened {
+            set_patience(&mut conn, left()).map_err(DbError::from)?;
+        }
+        let outcome = transact(&mut conn, deed);
+        if shortened && let Err(error) = set_patience(&mut conn, self.wait) {
+            log::warn!("a connection waits shorter than it should: {error}");
+        }
+        outcome
     }
 
     /// [`Db::read`] for threads that serve no requests.
@@ -175,7 +221,7 @@ impl Db {
     where
         E: From<DbError>,
     {
-        query(&mut *self.connection()?)
+        query(&mut *self.connection(self.wait)?)
     }
 
     /// A file that was removed or replaced still takes writes, and nobody would ever see them
@@ -184,8 +230,11 @@ impl Db {
         if identity(&self.path) == Some(self.file) { Ok(()) } else { Err(DbError::Vanished) }
     }
 
-    fn connection(&self) -> Result<PooledConnection<ConnectionManager<AnyConnection>>, DbError> {
-        self.pool.get().map_err(|_| DbError::Busy)
+    fn connection(
+        &self,
+        wait: Duration,
+    ) -> Result<PooledConnection<ConnectionManager<AnyConnection>>, DbError> {
+        self.pool.get_timeout(wait).map_err(|_| DbError::Busy)
     }
 }
 
@@ -245,6 +294,10 @@ fn open_once(url: &str, wait: Duration) -> Result<(), String> {
             Err(error) => return Err(error.to_string()),
         }
     }
+}
+
+fn set_patience(conn: &mut AnyConnection, wait: Duration) -> Result<(), QueryError> {
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))
 }
 
 /// `synchronous=FULL`: an acknowledged sign-up or reset survives a power cut.

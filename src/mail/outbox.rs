@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Letter;
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::AnyConnection;
 use crate::db::schema::outbox;
 use crate::tokens::{Sealer, Unsealable, generate_uuid};
@@ -195,8 +195,12 @@ impl Outbox {
 
 /// Takes the next mail that is due, for [`LEASE`]; two workers never take the same one.
 pub fn claim(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Option<Row>> {
+    // Nothing waits longer than the longest pause, unless the clock was wrong once.
+    let is_due = outbox::next_attempt_at
+        .le(now)
+        .or(outbox::next_attempt_at.gt(now + LONGEST_RETRY.max(LEASE) + SKEW));
     let due: Option<Row> = outbox::table
-        .filter(outbox::state.eq(WAITING).and(outbox::next_attempt_at.le(now)))
+        .filter(outbox::state.eq(WAITING).and(is_due))
         .order((outbox::next_attempt_at, outbox::id))
         .select(Row::as_select())
         .first(conn)
@@ -207,7 +211,7 @@ pub fn claim(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Option<Row
     )
     .set((outbox::next_attempt_at.eq(now + LEASE), outbox::attempts.eq(outbox::attempts + 1)))
     .execute(conn)?;
-    row.attempts += 1;
+    row.attempts = row.attempts.saturating_add(1);
     row.next_attempt_at = now + LEASE;
     Ok((claimed == 1).then_some(row))
 }
@@ -298,6 +302,12 @@ pub fn withdraw(conn: &mut AnyConnection, user: i64, kind: Kind) -> QueryResult<
 /// Drops the mails about one sign-up or invitation: their link has died.
 pub fn withdraw_about(conn: &mut AnyConnection, subject: &str) -> QueryResult<()> {
     diesel::delete(outbox::table.filter(outbox::subject.eq(subject))).execute(conn).map(drop)
+}
+
+/// [`withdraw_about`] for mails in one state of their life.
+pub fn withdraw_about_in(conn: &mut AnyConnection, subject: &str, state: &str) -> QueryResult<()> {
+    let theirs = outbox::subject.eq(subject).and(outbox::state.eq(state));
+    diesel::delete(outbox::table.filter(theirs)).execute(conn).map(drop)
 }
 
 /// Drops mails whose link has died, and sent ones that never had one.

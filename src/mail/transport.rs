@@ -18,7 +18,7 @@ use lettre::transport::smtp::SmtpTransport;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{Encryption, Letter, MailConfig, Route, SmtpConfig};
 
@@ -50,7 +50,7 @@ pub struct Transport {
 }
 
 enum Exit {
-    Smtp(Box<SmtpTransport>),
+    Smtp(Box<SmtpTransport>, Option<SecretString>),
     Files(PathBuf),
     #[cfg(debug_assertions)]
     Mailbox(mailbox::Mailbox),
@@ -61,7 +61,9 @@ impl Transport {
     pub fn new(config: &MailConfig) -> Result<Self, SendError> {
         let domain = config.base_url.host_str().unwrap_or("localhost").to_owned();
         let exit = match &config.route {
-            Route::Smtp(smtp) => Exit::Smtp(Box::new(connect_to(smtp, &domain)?)),
+            Route::Smtp(smtp) => {
+                Exit::Smtp(Box::new(connect_to(smtp, &domain)?), smtp.password.clone())
+            }
             Route::Files(folder) => {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|cause| {
                     temporary(format!("cannot make {}: {cause}", folder.display()))
@@ -78,10 +80,12 @@ impl Transport {
     pub fn send(&self, parcel: &Parcel<'_>) -> Result<(), SendError> {
         let message = self.message(parcel)?;
         match &self.exit {
-            Exit::Smtp(smtp) => smtp.send(&message).map(drop).map_err(|error| SendError {
-                for_ever: is_about_the_mail(&error),
-                reason: smtp_reason(&error),
-            }),
+            Exit::Smtp(smtp, password) => {
+                smtp.send(&message).map(drop).map_err(|error| SendError {
+                    for_ever: is_about_the_mail(&error),
+                    reason: smtp_reason(&error, password.as_ref()),
+                })
+            }
             Exit::Files(folder) => {
                 let path = folder.join(format!("{}-{}.eml", parcel.kind, parcel.message_id));
                 write_private(&path, &message.formatted())
@@ -98,10 +102,10 @@ impl Transport {
     /// Connects, encrypts, greets and authenticates, and sends nothing.
     pub fn check(&self) -> Result<(), SendError> {
         match &self.exit {
-            Exit::Smtp(smtp) => match smtp.test_connection() {
+            Exit::Smtp(smtp, password) => match smtp.test_connection() {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(temporary("the server did not answer".to_owned())),
-                Err(error) => Err(temporary(smtp_reason(&error))),
+                Err(error) => Err(temporary(smtp_reason(&error, password.as_ref()))),
             },
             Exit::Files(folder) => {
                 let probe = folder.join(".writable");
@@ -211,7 +215,7 @@ fn is_about_the_mail(error: &lettre::transport::smtp::Error) -> bool {
 }
 
 /// The cause is what helps; lettre's own text names only the kind of failure.
-fn smtp_reason(error: &lettre::transport::smtp::Error) -> String {
+fn smtp_reason(error: &lettre::transport::smtp::Error, password: Option<&SecretString>) -> String {
     let mut reason = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
@@ -221,8 +225,30 @@ fn smtp_reason(error: &lettre::transport::smtp::Error) -> String {
         }
         source = cause.source();
     }
-    // What a server says may be endless and hold line breaks.
+    // What a server says may be endless and hold line breaks, and may repeat what it has heard: a
+    // filter names the link that it does not like.
+    let password = password.map(ExposeSecret::expose_secret).filter(|text| !text.is_empty());
+    if let Some(password) = password {
+        reason = reason.replace(password, "…");
+    }
+    let reason = without_tokens(&reason);
     reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}
+
+/// Shortens every long run of letters and digits, as tokens and encoded passwords are.
+fn without_tokens(text: &str) -> String {
+    const LONGEST: usize = 24;
+    let mut words: Vec<&str> = Vec::new();
+    for word in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let end = word.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(word.len());
+        if end > LONGEST {
+            words.push("…");
+            words.push(&word[end..]);
+        } else {
+            words.push(word);
+        }
+    }
+    words.concat()
 }
 
 fn temporary(reason: String) -> SendError {
@@ -285,5 +311,21 @@ pub mod mailbox {
             let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
             letters.iter().cloned().collect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b107_a_reason_loses_its_tokens_and_nothing_else() {
+        let token = crate::tokens::generate_token();
+        let link = format!("https://login.example.org/reset_password/{}", token.expose_secret());
+        let reason =
+            format!("554 5.7.1 blocked: {link}, see RFC 5321 (ä) {}", token.expose_secret());
+        let left =
+            "554 5.7.1 blocked: https://login.example.org/reset_password/…, see RFC 5321 (ä) …";
+        assert_eq!(without_tokens(&reason), left);
     }
 }

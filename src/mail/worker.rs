@@ -1,5 +1,6 @@
 //! The worker: takes mails from the outbox, composes what is still a wish, sends, tries again.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -118,10 +119,13 @@ impl Worker {
         thread::Builder::new().name("mail-worker".to_owned()).spawn(move || {
             let mut rung = true;
             while !ear.is_stopped() {
-                match self.deliver_next(Timestamp::now()) {
-                    Ok(Some(_)) => continue,
-                    Ok(None) => {}
-                    Err(error) => log::warn!("mail waits: {error}"),
+                let next = || self.deliver_next(Timestamp::now());
+                match catch_unwind(AssertUnwindSafe(next)) {
+                    Ok(Ok(Some(_))) => continue,
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => log::warn!("mail waits: {error}"),
+                    // One mail that breaks the worker must not end it for all the others.
+                    Err(_) => log::error!("the mail worker goes on after a panic"),
                 }
                 // Somebody rang: a link may have been used.
                 if rung && let Err(error) = self.remove_dead_files() {

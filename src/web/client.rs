@@ -126,27 +126,42 @@ impl Fairing for RequestLog {
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
         arrival(request);
+        request.local_cache(|| Heard(true));
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let arrival = arrival(request);
-        let route = request.route().filter(|route| route.rank < super::gate::LAST_RANK);
-        let (source, status) = (source(request), response.status().code);
-        source.journal.figures().answered(status, arrival.at.elapsed());
-        if UNREADABLE.contains(&status) {
-            audit::record(Event::InputRefused, None, &source);
-        }
-        let mut line = Map::new();
-        line.insert("event".to_owned(), json!("request"));
-        line.insert("request_id".to_owned(), json!(arrival.id));
-        line.insert("ip".to_owned(), json!(source.ip));
-        line.insert("method".to_owned(), json!(request.method().as_str()));
-        line.insert("path".to_owned(), json!(route.map(|route| route.uri.to_string())));
-        line.insert("status".to_owned(), json!(status));
-        line.insert("ms".to_owned(), json!(arrival.at.elapsed().as_millis() as u64));
-        let broken = status >= Status::InternalServerError.code;
-        crate::log::write(if broken { log::Level::Warn } else { log::Level::Info }, line);
+        write_down(request, response.status());
     }
+}
+
+/// Whether the fairings know of a request.
+struct Heard(bool);
+
+/// The line of a request that Rocket could not read, and answers past every fairing.
+pub fn write_down_unheard(request: &Request<'_>, status: Status) {
+    if !request.local_cache(|| Heard(false)).0 {
+        write_down(request, status);
+    }
+}
+
+fn write_down(request: &Request<'_>, status: Status) {
+    let arrival = arrival(request);
+    let route = request.route().filter(|route| route.rank < super::gate::LAST_RANK);
+    let (source, status) = (source(request), status.code);
+    source.journal.figures().answered(status, arrival.at.elapsed());
+    if UNREADABLE.contains(&status) {
+        audit::record(Event::InputRefused, None, &source);
+    }
+    let mut line = Map::new();
+    line.insert("event".to_owned(), json!("request"));
+    line.insert("request_id".to_owned(), json!(arrival.id));
+    line.insert("ip".to_owned(), json!(source.ip));
+    line.insert("method".to_owned(), json!(request.method().as_str()));
+    line.insert("path".to_owned(), json!(route.map(|route| route.uri.to_string())));
+    line.insert("status".to_owned(), json!(status));
+    line.insert("ms".to_owned(), json!(arrival.at.elapsed().as_millis() as u64));
+    let broken = status >= Status::InternalServerError.code;
+    crate::log::write(if broken { log::Level::Warn } else { log::Level::Info }, line);
 }
 
 #[cfg(test)]

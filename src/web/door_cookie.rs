@@ -2,9 +2,8 @@
 //! account's session, since every application there can read it.
 
 use rocket::http::{Cookie, CookieJar, SameSite};
-use rocket::time;
 
-use super::Site;
+use super::{Site, private_cookie};
 use crate::accounts::Auth;
 use crate::accounts::session::door_token;
 
@@ -14,13 +13,8 @@ const NAME: &str = "__Secure-gatehouse";
 /// Sets it, where there are applications.
 pub fn set(jar: &CookieJar<'_>, site: &Site, auth: &Auth, session_id: &str, remembered: bool) {
     let Some(mut cookie) = attributes(site, door_token(session_id)) else { return };
-    if remembered {
-        let seconds = auth.config().sessions.remembered_absolute.as_secs();
-        cookie.set_max_age(time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
-    } else {
-        // Said outright: Rocket would make it a week.
-        cookie.set_expires(None);
-    }
+    let lifetime = remembered.then(|| auth.config().sessions.remembered_absolute);
+    private_cookie::keep(&mut cookie, lifetime);
     jar.add_private(cookie);
 }
 

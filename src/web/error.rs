@@ -63,7 +63,7 @@ impl WebError {
                 headers::retry_after(request, full.retry_after.as_secs().max(1));
                 Status::ServiceUnavailable
             }
-            Broken::Db(DbError::Busy | DbError::Vanished) => {
+            Broken::Db(DbError::Busy | DbError::Vanished | DbError::Fault(_)) => {
                 audit::record(Event::Broken, None, &client::source(request));
                 log::error!("request {}: {broken}", client::request_id(request));
                 headers::retry_after(request, BUSY_RETRY_SECONDS);
@@ -122,6 +122,7 @@ impl<'r> Responder<'r, 'static> for ErrorAnswer {
         };
         // Rocket answers an unreadable request without running any fairing.
         headers::set(request, &mut response);
+        client::write_down_unheard(request, response.status());
         Ok(response)
     }
 }

@@ -148,13 +148,18 @@ impl<'r, T: Form> FromData<'r> for Input<T> {
 async fn read<T: Form>(request: &Request<'_>, data: Data<'_>) -> Result<T, BadInput> {
     let kind = Kind::of(request).ok_or(BadInput::Body(Status::UnsupportedMediaType))?;
     let body = read_body(request, data, T::LONGEST).await.map_err(BadInput::Body)?;
-    let mut fields = match kind {
+    let fields = match kind {
         Kind::Unsaid if body.is_empty() => Fields::default(),
         Kind::Unsaid => return Err(BadInput::Body(Status::UnsupportedMediaType)),
         Kind::Urlencoded => urlencoded(&body),
         Kind::Multipart(boundary) => multipart(body, boundary).await.map_err(BadInput::Body)?,
         Kind::Json => json::<T>(&body)?,
     };
+    take(fields)
+}
+
+/// The form's struct, or what is wrong with its fields.
+pub(super) fn take<T: Form>(mut fields: Fields) -> Result<T, BadInput> {
     let kept = fields.shown_again(T::SHOWN_AGAIN);
     let form = T::read(&mut fields);
     if fields.errors.is_empty() {
@@ -227,7 +232,7 @@ async fn read_body(
 
 /// Decodes strictly: Rocket's own forms turn every broken byte into U+FFFD, so that two different
 /// passwords would be equal.
-fn urlencoded(body: &[u8]) -> Fields {
+pub(super) fn urlencoded(body: &[u8]) -> Fields {
     let mut fields = Fields::default();
     for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
         let mut halves = pair.splitn(2, |byte| *byte == b'=').map(decode);
@@ -248,7 +253,7 @@ fn decode(text: &[u8]) -> Option<String> {
     String::from_utf8(percent_encoding::percent_decode(&spaced).collect()).ok()
 }
 
-async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Status> {
+pub(super) async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Status> {
     let body = stream::once(async move { Ok::<_, std::io::Error>(body) });
     let mut parts = multer::Multipart::new(body, boundary);
     let mut fields = Fields::default();
@@ -266,7 +271,7 @@ async fn multipart(body: Vec<u8>, boundary: String) -> Result<Fields, Status> {
     Ok(fields)
 }
 
-fn json<T: Form>(body: &[u8]) -> Result<Fields, BadInput> {
+pub(super) fn json<T: Form>(body: &[u8]) -> Result<Fields, BadInput> {
     let text = std::str::from_utf8(body).map_err(|_| {
         let errors = FieldErrors::one("form", FieldError::NotUtf8);
         BadInput::Fields(Refused { errors, ..Refused::default() })

@@ -6,6 +6,8 @@ mod client;
 mod door_cookie;
 mod error;
 mod form_guard;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gate;
 mod guards;
 mod headers;

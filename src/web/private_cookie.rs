@@ -17,7 +17,7 @@ pub fn get(jar: &CookieJar<'_>, site: &Site, cookie: &str) -> Option<String> {
     jar.get_private(&name(site, cookie)).map(|cookie| cookie.value().to_owned())
 }
 
-/// Sets it until `lifetime` has passed, or without one until the browser closes.
+/// Sets it, to be kept as [`keep`] says.
 pub fn set(
     jar: &CookieJar<'_>,
     site: &Site,
@@ -26,6 +26,12 @@ pub fn set(
     lifetime: Option<Duration>,
 ) {
     let mut cookie = attributes(site, cookie, value);
+    keep(&mut cookie, lifetime);
+    jar.add_private(cookie);
+}
+
+/// Until `lifetime` has passed, or without one until the browser closes.
+pub fn keep(cookie: &mut Cookie<'_>, lifetime: Option<Duration>) {
     match lifetime {
         Some(lifetime) => {
             let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
@@ -35,7 +41,6 @@ pub fn set(
         // Said outright: Rocket would make it a week.
         None => cookie.set_expires(None),
     }
-    jar.add_private(cookie);
 }
 
 /// Removes it; the attributes are repeated, or browsers would keep a `__Host-` cookie.

@@ -67,6 +67,48 @@ fn check_finds_a_cost_that_is_too_cheap_a_newer_database_and_the_classroom() {
 }
 
 #[test]
+fn check_prints_the_limits_as_they_are() {
+    let mut home = sound();
+    for limit in ["ROCKET_LIMIT_LOGIN", "ROCKET_LIMIT_ASK", "ROCKET_LIMIT_MAIL"] {
+        home.unset(limit);
+    }
+    let found = home.run(&["check"]);
+    found
+        .exits(0)
+        .says("ok    limits: failed log-ins of one account 10 in 60 s and 100 in 86400 s");
+    found.says("(a client address 5 times, the server 200 times as many)");
+    found.says("sign-ups and mailed links of one client address 20 in 600 s and 100 in 86400 s");
+    found.says("mails to one address 3 in 3600 s and 10 in 86400 s");
+    home.set("ROCKET_LIMIT_LOGIN", "7/30s");
+    home.run(&["check"]).exits(0).says("failed log-ins of one account 7 in 30 s (");
+    let classroom = Home::new().with("ROCKET_PROFILE", "classroom").run(&["check"]);
+    classroom.says("ok    limits: none in the classroom profile");
+}
+
+#[test]
+fn check_names_the_applications_and_what_they_lack() {
+    sound().run(&["check"]).exits(0).says("ok    applications: none (allowed_hosts)");
+    let behind = |more: &[(&str, &str)]| {
+        let home = sound()
+            .with("ROCKET_BASE_URL", "https://login.example.org")
+            .with("ROCKET_ALLOWED_HOSTS", "[\"app.example.org\",\"wiki.example.org:8443\"]");
+        more.iter().fold(home, |home, (name, value)| home.with(name, value)).run(&["check"])
+    };
+    let all = "applications: app.example.org, wiki.example.org:8443, by a cookie for example.org";
+    let proxy = ("ROCKET_TRUSTED_PROXIES", "[\"127.0.0.1\"]");
+    behind(&[]).exits(1).says(&format!("MEND  {all}: set trusted_proxies"));
+    // Whoever comes in under an address should have shown that it is theirs.
+    behind(&[proxy]).exits(1).says(&format!("MEND  {all}: anybody may sign up"));
+    for admission in [
+        ("ROCKET_CONFIRM_EMAIL", "true"),
+        ("ROCKET_SIGN_UP", "invited"),
+        ("ROCKET_SIGN_UP", "closed"),
+    ] {
+        behind(&[proxy, admission]).exits(0).says(&format!("ok    {all}\n"));
+    }
+}
+
+#[test]
 fn migrate_makes_the_database_once() {
     let home = Home::new();
     let first = home.run(&["migrate"]);

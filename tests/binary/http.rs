@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::process::Secrets;
+
 /// Nothing here takes as long; a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -166,6 +168,10 @@ pub struct Visitor {
     /// Kept from one request to the next, if wanted.
     connection: Option<Connection>,
     keeps_alive: bool,
+    speaks_json: bool,
+    /// Where the values of its cookies are gathered.
+    told: Option<Secrets>,
+    host: String,
 }
 
 impl Visitor {
@@ -176,7 +182,9 @@ impl Visitor {
 
     pub fn program(address: SocketAddr) -> Self {
         let (cookies, headers) = (BTreeMap::new(), Vec::new());
-        Self { address, cookies, headers, connection: None, keeps_alive: false }
+        let (connection, keeps_alive, speaks_json) = (None, false, false);
+        let (told, host) = (None, address.to_string());
+        Self { address, cookies, headers, connection, keeps_alive, speaks_json, told, host }
     }
 
     /// With one more header on every request.
@@ -189,6 +197,31 @@ impl Visitor {
     pub fn keeping_alive(mut self) -> Self {
         self.keeps_alive = true;
         self
+    }
+
+    /// Adds every cookie it gets to a list.
+    pub fn telling(mut self, secrets: &Secrets) -> Self {
+        self.told = Some(secrets.clone());
+        self
+    }
+
+    /// Asks for that host.
+    pub fn calling(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
+    /// Sends fields as a JSON object rather than as a form.
+    pub fn in_json(mut self) -> Self {
+        self.speaks_json = true;
+        self
+    }
+
+    /// The same device on another connection: its headers, and its cookies so far.
+    pub fn twin(&self) -> Self {
+        let (headers, cookies) = (self.headers.clone(), self.cookies.clone());
+        let (told, host) = (self.told.clone(), self.host.clone());
+        Self { headers, cookies, connection: None, told, host, ..*self }
     }
 
     #[track_caller]
@@ -216,15 +249,24 @@ impl Visitor {
     }
 
     pub fn try_post(&mut self, path: &str, form: Pairs<'_>) -> io::Result<Answer> {
-        self.ask("POST", path, &urlencoded(form))
+        self.ask("POST", path, &self.body(form))
     }
 
     pub fn try_put(&mut self, path: &str, form: Pairs<'_>) -> io::Result<Answer> {
-        self.ask("PUT", path, &urlencoded(form))
+        self.ask("PUT", path, &self.body(form))
     }
 
     pub fn try_delete(&mut self, path: &str) -> io::Result<Answer> {
         self.ask("DELETE", path, "")
+    }
+
+    fn body(&self, form: Pairs<'_>) -> String {
+        if !self.speaks_json {
+            return urlencoded(form);
+        }
+        let text = |value: &str| Value::String(value.to_owned());
+        Value::Object(form.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect())
+            .to_string()
     }
 
     fn ask(&mut self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
@@ -243,7 +285,7 @@ impl Visitor {
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> String {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in &self.headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -255,7 +297,8 @@ impl Visitor {
             request.push_str(&format!("Cookie: {}\r\n", pairs.collect::<Vec<_>>().join("; ")));
         }
         if !body.is_empty() {
-            request.push_str("Content-Type: application/x-www-form-urlencoded\r\n");
+            let kind = if self.speaks_json { "json" } else { "x-www-form-urlencoded" };
+            request.push_str(&format!("Content-Type: application/{kind}\r\n"));
         }
         format!("{request}Content-Length: {}\r\n\r\n{body}", body.len())
     }
@@ -267,6 +310,10 @@ impl Visitor {
             if attributes.contains("Max-Age=0") {
                 self.cookies.remove(name);
             } else {
+                if let Some(told) = &self.told {
+                    let cookie = (name.to_owned(), value.to_owned());
+                    told.lock().expect("no panic in there").push(cookie);
+                }
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }

@@ -1,45 +1,62 @@
 //! The program in a folder of its own: its settings, its start, its end.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use gatehouse::db::AnyConnection;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::http::Visitor;
+pub use crate::process::{Ended, Process, eventually};
+use crate::process::{PATIENCE, Secrets, Watch};
 
 pub const PASSWORD: &str = "a quiet harbour";
-/// A start takes a fraction of a second; a busy machine may make it seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
-const ANNOUNCEMENT: &str = "Gatehouse is at http://";
+/// The other one that tests choose.
+pub const NEW_PASSWORD: &str = "another harbour";
+/// For [`Home::started_by`] before [`Running::limit_files`]: a signal would end the program, where a
+/// disk only refuses.
+pub const IGNORING_XFSZ: [&str; 3] = ["sh", "-c", "trap '' XFSZ && exec \"$0\" \"$@\""];
+/// Names a release build, by its whole path, to be tested in the place of this one (script/smoke).
+const RELEASE: &str = "GATEHOUSE_BINARY";
+
+/// Whether a release build is tested.
+pub fn is_release() -> bool {
+    std::env::var_os(RELEASE).is_some()
+}
 
 /// A folder to start the program in, and its environment: nothing is inherited.
 pub struct Home {
     folder: Arc<TempDir>,
     environment: BTreeMap<String, String>,
+    /// The words of another program that starts ours.
+    starter: Vec<String>,
+    /// Where we see the folder, if not where the program does.
+    view: Option<PathBuf>,
 }
 
 impl Home {
     pub fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-        let home = Self { folder, environment: BTreeMap::new() };
+        let (environment, starter) = (BTreeMap::new(), Vec::new());
+        let home = Self { folder, environment, starter, view: None };
+        // A release build takes no cheaper one than 10.
+        let cost = if is_release() { "10" } else { "4" };
         // Tests try more often than people do; those about limits set their own.
         ["ROCKET_LIMIT_LOGIN", "ROCKET_LIMIT_ASK", "ROCKET_LIMIT_MAIL"]
             .into_iter()
             .fold(home, |home, limit| home.with(limit, "1000000/1m"))
             .with("ROCKET_PORT", "0")
-            .with("ROCKET_BCRYPT_COST", "4")
+            .with("ROCKET_BCRYPT_COST", cost)
     }
 
     pub fn with(mut self, variable: &str, value: &str) -> Self {
@@ -51,12 +68,28 @@ impl Home {
         self.environment.insert(variable.to_owned(), value.to_owned());
     }
 
+    /// Started by another program, whose last argument is ours.
+    pub fn started_by(mut self, words: &[&str]) -> Self {
+        self.starter = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Seen by the test at another path than by the program.
+    pub fn seen_at(mut self, view: PathBuf) -> Self {
+        self.view = Some(view);
+        self
+    }
+
     pub fn unset(&mut self, variable: &str) {
         self.environment.remove(variable);
     }
 
+    pub fn variable(&self, name: &str) -> &str {
+        &self.environment[name]
+    }
+
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.view.as_deref().unwrap_or(self.folder.path())
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -100,15 +133,33 @@ impl Home {
     pub fn database(&self) -> AnyConnection {
         let path = self.file("data/gatehouse.db");
         assert!(path.exists(), "there is no database yet");
-        let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
-        // The program writes its events when it likes.
-        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
-        conn
+        let open = |path: &Path| {
+            let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
+            // The program writes its events when it likes.
+            conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
+            conn
+        };
+        if self.view.is_none() {
+            return open(&path);
+        }
+        // SQLite follows every link by its name, and finds the way into another process's view of
+        // the files no more. A copy shows the same; once opened, it needs no name.
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["gatehouse.db", "gatehouse.db-wal"] {
+            let _ = fs::copy(path.with_file_name(name), folder.path().join(name));
+        }
+        let mut copy = open(&folder.path().join("gatehouse.db"));
+        copy.batch_execute("SELECT count(*) FROM sqlite_master").expect("read");
+        copy
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
-        command.args(arguments).current_dir(self.path()).env_clear().envs(&self.environment);
+        let debug = || env!("CARGO_BIN_EXE_gatehouse").into();
+        let ours = std::env::var_os(RELEASE).unwrap_or_else(debug);
+        let mut words = self.starter.iter().map(OsString::from).chain([ours]);
+        let mut command = Command::new(words.next().expect("ours at least"));
+        command.args(words).args(arguments).current_dir(self.folder.path());
+        command.env_clear().envs(&self.environment);
         command
     }
 
@@ -127,9 +178,14 @@ impl Home {
     #[track_caller]
     pub fn start_as(&self, mut command: Command) -> Running {
         loop {
-            let process = Process::spawn_again(&mut command);
-            if let Some(address) = process.address() {
-                return Running { process, address, _folder: self.folder.clone() };
+            let mut process = Process::spawn_again(&mut command);
+            if let Some(url) = process.announced() {
+                let secret = |text: &str| ("a password".to_owned(), text.to_owned());
+                let secrets = Secrets::new(Mutex::new([PASSWORD, NEW_PASSWORD].map(secret).into()));
+                let folder = self.path().to_owned();
+                process.watch = Some(Watch { folder, secrets: secrets.clone() });
+                let (address, host) = self.place(&url);
+                return Running { process, address, host, secrets, _folder: self.folder.clone() };
             }
             let ended = process.wait(PATIENCE);
             // Another process took the free port between its choice and its use.
@@ -137,37 +193,16 @@ impl Home {
             assert!(taken, "did not start: {ended:?}");
         }
     }
-}
 
-/// How the program ended, and all it said.
-#[derive(Debug)]
-pub struct Ended {
-    pub status: ExitStatus,
-    pub out: String,
-    pub err: String,
-}
-
-impl Ended {
-    #[track_caller]
-    pub fn exits(&self, code: i32) -> &Self {
-        assert_eq!(self.status.code(), Some(code), "{self:?}");
-        self
-    }
-
-    /// Standard output or error holds `text`.
-    #[track_caller]
-    pub fn says(&self, text: &str) -> &Self {
-        assert!(self.out.contains(text) || self.err.contains(text), "no {text:?} in {self:#?}");
-        self
-    }
-
-    /// One line for the operator, and no Rust in it.
-    #[track_caller]
-    pub fn complains_in_one_line(&self) -> &Self {
-        assert_eq!(self.err.lines().count(), 1, "{self:#?}");
-        assert!(self.err.starts_with("gatehouse: "), "{self:#?}");
-        assert!(!self.err.contains("panicked") && !self.err.contains("Error {"), "{self:#?}");
-        self
+    /// Where it listens, and the name that visitors call it by.
+    fn place(&self, url: &str) -> (SocketAddr, String) {
+        let (scheme, host) = url.split_once("://").expect("an address");
+        let local = match scheme {
+            "http" => host.to_owned(),
+            // Behind a proxy that the test is: the port is the test's choice.
+            _ => format!("127.0.0.1:{}", self.environment["ROCKET_PORT"]),
+        };
+        (local.parse().expect("an address"), host.to_owned())
     }
 }
 
@@ -175,17 +210,20 @@ impl Ended {
 pub struct Running {
     process: Process,
     pub address: SocketAddr,
+    host: String,
+    /// What [`Watch`] looks for; visitors add their cookies.
+    pub secrets: Secrets,
     /// Its files stay as long as it runs.
     _folder: Arc<TempDir>,
 }
 
 impl Running {
     pub fn browser(&self) -> Visitor {
-        Visitor::browser(self.address)
+        Visitor::browser(self.address).calling(&self.host).telling(&self.secrets)
     }
 
     pub fn program(&self) -> Visitor {
-        Visitor::program(self.address)
+        Visitor::program(self.address).calling(&self.host).telling(&self.secrets)
     }
 
     /// A program whose owner has just signed up and logged in.
@@ -199,7 +237,16 @@ impl Running {
     }
 
     pub fn id(&self) -> u32 {
-        self.process.child.id()
+        self.process.id()
+    }
+
+    /// Resident memory, in kilobytes.
+    pub fn memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(status).expect("it runs, on Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("a number of kB")
     }
 
     /// What it has written to standard error so far.
@@ -207,9 +254,18 @@ impl Running {
         self.process.err.text()
     }
 
+    fn pid(&self) -> Pid {
+        i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id")
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(id, signal).expect("signalled");
+        kill_process(self.pid(), signal).expect("signalled");
+    }
+
+    /// From now on no byte may be written behind that many in any file.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).expect("set");
     }
 
     /// The end, which must come within `patience`.
@@ -232,119 +288,5 @@ impl Running {
     pub fn kill(self) {
         self.signal(Signal::KILL);
         assert_eq!(self.wait(PATIENCE).status.code(), None, "killed, not ended");
-    }
-}
-
-/// A child process, ended with the test whatever happens.
-pub struct Process {
-    child: Child,
-    pub out: Lines,
-    pub err: Lines,
-}
-
-impl Process {
-    pub fn spawn(mut command: Command) -> Self {
-        Self::spawn_again(&mut command)
-    }
-
-    fn spawn_again(command: &mut Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program is built");
-        let out = Lines::of(child.stdout.take().expect("piped"));
-        let err = Lines::of(child.stderr.take().expect("piped"));
-        Self { child, out, err }
-    }
-
-    /// Where it listens; none when it ended instead.
-    fn address(&self) -> Option<SocketAddr> {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let ended = self.err.is_over();
-            let text = self.err.text();
-            let line = text.lines().find_map(|line| line.strip_prefix(ANNOUNCEMENT));
-            if let Some(address) = line {
-                return Some(address.parse().expect("an address"));
-            }
-            if ended {
-                return None;
-            }
-            assert!(Instant::now() < end, "neither listens nor ends: {text}");
-            thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    #[track_caller]
-    pub fn wait(mut self, patience: Duration) -> Ended {
-        let end = Instant::now() + patience;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("a child of ours") {
-                break status;
-            }
-            assert!(Instant::now() < end, "runs on after {patience:?}: {}", self.err.text());
-            thread::sleep(Duration::from_millis(2));
-        };
-        Ended { status, out: self.out.finish(), err: self.err.finish() }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Harmless when it has ended and was waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What a child writes, gathered on a thread of its own, so that it never waits for a reader.
-pub struct Lines {
-    text: Arc<Mutex<String>>,
-    reader: Option<JoinHandle<()>>,
-}
-
-impl Lines {
-    fn of(pipe: impl Read + Send + 'static) -> Self {
-        let text = Arc::new(Mutex::new(String::new()));
-        let gathered = text.clone();
-        let reader = thread::spawn(move || {
-            let mut pipe = BufReader::new(pipe);
-            let mut line = Vec::new();
-            while pipe.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                lock(&gathered).push_str(&String::from_utf8_lossy(&line));
-                line.clear();
-            }
-        });
-        Self { text, reader: Some(reader) }
-    }
-
-    pub fn text(&self) -> String {
-        lock(&self.text).clone()
-    }
-
-    pub fn is_over(&self) -> bool {
-        self.reader.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    fn finish(&mut self) -> String {
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("the reader never panics");
-        }
-        self.text()
-    }
-}
-
-fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
-    text.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Waits until `look` finds what it looks for.
-#[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
-        thread::sleep(Duration::from_millis(5));
     }
 }

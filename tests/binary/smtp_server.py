@@ -43,6 +43,10 @@ class Handler:
             text=mail.get_body(("plain",)).get_content(),
             html=mail.get_body(("html",)).get_content(),
         )
+        if self.options.repeat:
+            lines = envelope.content.decode().splitlines()
+            links = " ".join(line for line in lines if line.startswith("http"))
+            return f"554 5.7.1 {links} that is spam"
         return "250 OK"
 
 
@@ -53,6 +57,9 @@ def authenticator(options):
         say(event="auth", user=data.login.decode(), password=data.password.decode())
         if (data.login.decode(), data.password.decode()) == (user, password):
             return AuthResult(success=True, auth_data=user)
+        if options.repeat:
+            words = f"{data.login.decode()} {data.password.decode()}"
+            return AuthResult(success=False, handled=False, message=f"535 5.7.8 nobody is {words}")
         return AuthResult(success=False, handled=False)
 
     return check
@@ -88,5 +95,6 @@ if __name__ == "__main__":
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="from the first byte")
     parser.add_argument("--starttls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     parser.add_argument("--refuse-recipient", default="", help="the answer to every RCPT")
+    parser.add_argument("--repeat", action="store_true", help="refuses in the client's own words")
     parser.add_argument("--hold", default="", help="takes no mail until this file exists")
     asyncio.run(serve(parser.parse_args()))

@@ -20,7 +20,7 @@ fn answer(server: &Running, request: &str) -> Answer {
 
 /// D11's headers.
 #[track_caller]
-fn has_every_header(answer: &Answer) {
+pub fn has_every_header(answer: &Answer) {
     for (name, value) in [
         ("Content-Security-Policy", "default-src 'none'"),
         ("X-Content-Type-Options", "nosniff"),

@@ -44,9 +44,15 @@ impl WebDriverCompatibleCommand for Extra {
 impl Browser {
     #[track_caller]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more arguments for Chromium.
+    #[track_caller]
+    pub fn start_with(arguments: &[&str]) -> Self {
         let driver = Driver::start();
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let capabilities = driver.capabilities(&[]);
+        let capabilities = driver.capabilities(arguments);
         let mut connector = HttpConnector::new();
         // A command's head and body would wait for each other.
         connector.set_nodelay(true);

@@ -75,6 +75,21 @@ impl Gatehouse {
         self.url.strip_prefix("http://").expect("plain http")
     }
 
+    /// Invites somebody by the command line; the link's path.
+    #[track_caller]
+    pub fn invites(&self, email: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
+            .args(["invite", email])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .expect("the program starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let link = String::from_utf8(output.stdout).expect("UTF-8");
+        let (_, token) = link.trim_end().split_once("/invitation/").expect("a link");
+        format!("/invitation/{token}")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).expect("UTF-8")

@@ -8,6 +8,7 @@ mod patience;
 mod tour;
 mod traffic;
 
+mod admission; // every page on the way to an account, in every mode
 mod attacks; // what other sites and harmful input can do: nothing
 mod every_page; // every page and error state, in every mode
 mod flow; // the whole way, with scripts, without, on a phone

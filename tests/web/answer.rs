@@ -35,6 +35,8 @@ impl Answer {
         for (name, value) in &self.headers {
             let value = match name.to_ascii_lowercase().as_str() {
                 "x-request-id" => continue,
+                // How much is left; the second in which its window ends is the clock's.
+                "ratelimit" => value.split(";t=").next().unwrap_or_default().to_owned(),
                 "set-cookie" => {
                     let (name, attributes) = value.split_once('=').unwrap_or_default();
                     let (value, attributes) = attributes.split_once(';').unwrap_or_default();

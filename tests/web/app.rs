@@ -17,9 +17,9 @@ use rocket::http::{Header, Method};
 use rocket::local::blocking::Client;
 use secrecy::SecretString;
 use serde_json::Value;
-use tempfile::TempDir;
 
 pub use crate::answer::Answer;
+use crate::watch::Watched;
 
 pub const PASSWORD: &str = "a quiet harbour";
 pub const HOST: &str = "127.0.0.1:8000";
@@ -28,7 +28,7 @@ pub const HOST: &str = "127.0.0.1:8000";
 pub struct TestApp {
     pub client: Client,
     pub service: Service,
-    pub folder: TempDir,
+    pub folder: Watched,
     pub config: Config,
     https: bool,
     /// What a visitor's `Host` says: base_url's host and port.
@@ -58,7 +58,8 @@ impl TestApp {
         Config::from_parts(&file, environment).expect("good settings")
     }
 
-    fn open(folder: TempDir, config: Config) -> Self {
+    /// Over the files in `folder`.
+    pub fn open(folder: impl Into<Watched>, config: Config) -> Self {
         let service = Service::open(&config).expect("the service opens");
         let rocket = serve::rocket(&config, &service).expect("templates");
         let client = Client::untracked(rocket).expect("ignites");
@@ -66,7 +67,7 @@ impl TestApp {
         let address = &config.base_url;
         let name = address.host_str().expect("base_url has a host");
         let host = address.port().map_or(name.to_owned(), |port| format!("{name}:{port}"));
-        Self { client, service, folder, config, https, host }
+        Self { client, service, folder: folder.into(), config, https, host }
     }
 
     /// The same files and settings, in a new process as it were.
@@ -341,6 +342,7 @@ impl<'a> Visitor<'a> {
             if attributes.contains("Max-Age=0") {
                 cookies.remove(name);
             } else {
+                self.app.folder.saw(value);
                 cookies.insert(name.to_owned(), value.to_owned());
             }
         }

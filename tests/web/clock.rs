@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gatehouse::accounts::session::Beginning;
 use gatehouse::clock::Timestamp;
 use secrecy::SecretString;
 
@@ -47,4 +48,35 @@ fn b105d_a_token_of_tomorrow_opens_nothing_today() {
     let token = token(&app, now + Duration::from_secs(30));
     assert!(app.wait(app.auth().find_reset(&token, now)).expect("an answer").is_some());
     assert!(app.wait(app.auth().update_password(&token, None, &new, now)).is_ok());
+}
+
+#[test]
+fn b105d_a_session_of_tomorrow_is_nobodys_today() {
+    let app = with_ann();
+    let now = Timestamp::now();
+    for (remembered, ahead, lives) in [
+        (false, DAY, false),
+        (true, DAY, false),
+        (true, 20 * 365 * DAY, false),
+        (false, Duration::from_secs(30), true),
+    ] {
+        let beginning = Beginning { remembered, ..Beginning::default() };
+        let begun =
+            app.wait(app.auth().create_session(ANN, beginning, now + ahead)).expect("begun");
+        let found = app.wait(app.auth().find_session(&begun, now)).expect("an answer");
+        assert_eq!(found.is_some(), lives, "{ahead:?}");
+        assert!(app.wait(app.auth().find_session(&begun, now + ahead)).expect("one").is_some());
+    }
+}
+
+#[test]
+fn b105d_a_mail_put_off_by_a_wrong_clock_leaves_and_one_that_waits_its_turn_waits() {
+    let hour = 60 * 60 * 1000;
+    for (ahead, mails) in [(hour, 0), (10 * 365 * 24 * hour, 1)] {
+        let app = with_ann();
+        app.program().post("/reset_password", &[("email", ANN)]).is(200);
+        let later = Timestamp::now().millis() + ahead;
+        app.sql(&format!("UPDATE outbox SET next_attempt_at = {later}"));
+        assert_eq!(app.mailbox().len(), mails, "{ahead}");
+    }
 }

@@ -1,10 +1,15 @@
 //! What happens when the database fails: nothing is half done, nothing is invented.
 
+use std::sync::mpsc;
+use std::time::Duration;
+
 use diesel::RunQueryDsl;
 use gatehouse::db::{AnyConnection, DbError};
-use rocket::http::Method;
+use rocket::http::{Accept, Method};
+use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, urlencoded};
+use crate::crowd::{CROWD, Crowd};
 
 const ANN: &str = "ann@example.com";
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
@@ -71,4 +76,40 @@ fn b87_a_database_that_vanished_takes_no_more_writes() {
     app.program().get("/ready").is(200);
     ann.get("/profile").is(200);
     ann.delete("/sessions").goes_to("/");
+}
+
+#[test]
+fn b77_with_every_connection_held_all_hear_503_in_time_and_it_recovers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = "database_connections = 2\ndatabase_wait = \"1s\"\nhash_queue = 1000";
+    let (crowd, service) = Crowd::over(folder.path(), settings);
+    let body = json!({ "email": ANN, "password": PASSWORD });
+    assert_eq!(crowd.send(Method::Post, "/users", Accept::JSON, &body).0, 200);
+    std::thread::scope(|scope| {
+        let (held, is_held) = mpsc::channel();
+        let gates = [(); 2].map(|()| {
+            let (gate, opened) = mpsc::channel::<()>();
+            let (held, db) = (held.clone(), &service.db);
+            scope.spawn(move || {
+                let hold = |_: &mut AnyConnection| {
+                    held.send(()).expect("heard");
+                    opened.recv().expect("opened");
+                    Ok::<_, DbError>(())
+                };
+                db.read_blocking(hold).expect("held");
+            });
+            is_held.recv().expect("held");
+            gate
+        });
+        let answers = crowd.send_all(CROWD, "/sessions", &body);
+        for (status, after) in &answers {
+            // One wait for all of them, not one after the other.
+            assert!(*status == 503 && *after < Duration::from_secs(3), "{answers:?}");
+        }
+        for gate in gates {
+            gate.send(()).expect("waited for");
+        }
+    });
+    let answers = crowd.send_all(CROWD, "/sessions", &body);
+    assert!(answers.iter().all(|(status, _)| *status == 200), "{answers:?}");
 }

@@ -2,18 +2,26 @@
 
 mod answer;
 mod app;
+mod crowd;
 mod overtake;
+mod watch;
 
 mod clock; // B-105d: a clock that was wrong
+mod confirmation; // an account begins with a mail
 mod contract; // every row of the contract, for people and for programs
+mod cookie_size; // B-97: what browsers must carry
+mod corrupt; // B-89b: rows that nobody of ours wrote
 mod cross_site; // D5: the door, walked route by route
 mod disguise; // methods and content types that are not what they say
 mod email; // one person, many spellings
+mod events; // what is written down of deeds and refusals
 mod faults; // a database that fails
+mod forward_auth; // the door to other applications
 mod headers; // D11 on every answer
 mod host; // D7: whose name a request may bear
 mod injection; // B-57: SQL where text belongs
 mod input; // bad input of every kind
+mod invitation; // one address, one link, one account
 mod letters; // what a mail says, and its headers
 mod limits; // D.2 and D.9: how often strangers may try, and whose address counts
 mod login; // sameness, hash upgrades, long passwords, a full queue
@@ -21,8 +29,10 @@ mod mail; // the outbox and its worker
 mod next; // redirect targets
 mod pages; // escaping, titles, forms shown again
 mod password_reset; // ask, open the link, choose a new password
+mod properties; // what holds for any input
 mod races; // many at once
 mod reset_token; // what kills a token, and what does not
 mod session; // cookies: forged, planted, replayed
 mod session_life; // limits, several devices, what is stored
+mod sign_up; // closed, by domain, for people and not programs
 mod traps; // the framework's snares that the code is built around

@@ -1,80 +1,21 @@
 //! Many at once: on threads of their own, through the domain and over HTTP.
 
-use std::path::Path;
-use std::sync::Barrier;
-
 use diesel::prelude::*;
 use gatehouse::accounts::Auth;
 use gatehouse::accounts::login::LogIn;
 use gatehouse::accounts::password_reset::UpdatePasswordError;
 use gatehouse::accounts::registration::RegisterError;
 use gatehouse::accounts::session::Beginning;
-use gatehouse::cli::serve;
-use gatehouse::cli::service::Service;
 use gatehouse::clock::Timestamp;
 use gatehouse::db::schema::{outbox, sessions, users};
-use rocket::http::{Accept, ContentType, Header, Method};
-use rocket::local::asynchronous::Client;
+use rocket::http::{Accept, Method};
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use serde_json::json;
 
-use crate::app::{HOST, PASSWORD, TestApp, secret};
+use crate::app::{PASSWORD, TestApp, secret};
+use crate::crowd::{CROWD, Crowd, PATIENT, all_at_once, wait};
 
 const ANN: &str = "ann@example.com";
-const CROWD: usize = 32;
-/// A stall of the machine is not what these tests look for.
-const PATIENT: &str = "database_wait = \"60s\"\nhash_queue = 1000";
-
-/// `deed` by each of the crowd, all at one moment.
-fn all_at_once<T: Send>(deed: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(CROWD);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CROWD)
-            .map(|number| {
-                let (barrier, deed) = (&barrier, &deed);
-                scope.spawn(move || {
-                    barrier.wait();
-                    deed(number)
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-    })
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(future)
-}
-
-/// The service for many threads: Rocket's asynchronous client may be shared.
-struct Crowd {
-    runtime: Runtime,
-    client: Client,
-}
-
-impl Crowd {
-    fn over(folder: &Path) -> (Self, Service) {
-        let config = TestApp::config(folder, PATIENT, &[]);
-        let service = Service::open(&config).expect("opens");
-        let rocket = serve::rocket(&config, &service).expect("templates");
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(2).enable_all().build().expect("a runtime");
-        let client = runtime.block_on(Client::untracked(rocket)).expect("ignites");
-        (Self { runtime, client }, service)
-    }
-
-    /// The status and the body.
-    fn send(&self, method: Method, path: &str, accept: Accept, body: &Value) -> (u16, String) {
-        self.runtime.block_on(async {
-            let request = self.client.req(method, path.to_owned()).header(ContentType::JSON);
-            let request = request.header(accept).header(Header::new("Host", HOST));
-            let response = request.body(body.to_string()).dispatch().await;
-            (response.status().code, response.into_string().await.unwrap_or_default())
-        })
-    }
-}
 
 fn patient() -> TestApp {
     TestApp::with(PATIENT, &[])
@@ -102,7 +43,7 @@ fn b66_b67_over_http_everybody_but_one_hears_the_same_400() {
         ["rén@example.com", "re\u{301}n@example.com"],
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let (crowd, service) = Crowd::over(folder.path());
+        let (crowd, service) = Crowd::over(folder.path(), PATIENT);
         let answers = all_at_once(|number| {
             let body = json!({ "email": spellings[number % 2], "password": PASSWORD });
             let accept = if number % 4 < 2 { Accept::JSON } else { Accept::HTML };
@@ -150,7 +91,7 @@ fn b68_of_many_that_bring_one_token_exactly_one_sets_the_password() {
 #[test]
 fn b68_over_http_exactly_one_hears_that_it_worked() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (crowd, service) = Crowd::over(folder.path());
+    let (crowd, service) = Crowd::over(folder.path(), PATIENT);
     let body = json!({ "email": ANN, "password": PASSWORD });
     assert_eq!(crowd.send(Method::Post, "/users", Accept::JSON, &body).0, 200);
     let asked = service.auth.get_reset_password_token(ANN, Timestamp::now());

@@ -1,16 +1,15 @@
 //! Limits on what strangers may try (ASVS 6.3.1, 2.4.1), counted in the database: exact when many
 //! come at once, the same for every process, and still there after a restart.
 
+mod bucket;
 mod quota;
 mod rates;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use diesel::prelude::*;
 
 use super::auth::Auth;
-use super::email::Email;
 use super::user::User;
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
@@ -18,6 +17,7 @@ use crate::db::schema::limits;
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::fingerprint;
 
+pub(super) use bucket::Bucket;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 
@@ -64,61 +64,6 @@ impl Deed {
             Self::Unlock => "unlock",
             Self::UseToken => "use_token",
         }
-    }
-}
-
-/// Whose tries are counted together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Bucket {
-    /// A browser that has logged in to this account before: strangers cannot use it up.
-    Device(String),
-    Account(String),
-    Client(String),
-    Server,
-}
-
-impl Bucket {
-    /// In any spelling that reaches the same account (B-20); people type passwords into the wrong
-    /// field, so that only a fingerprint is kept.
-    pub(super) fn account(email: &str) -> Self {
-        let key = Email::parse(email).map(|email| email.key().to_owned());
-        Self::Account(fingerprint(key.as_deref().unwrap_or(email)))
-    }
-
-    pub(super) fn device(secret: &str, user: i64) -> Self {
-        Self::Device(fingerprint(format!("{secret} {user}")))
-    }
-
-    /// One IPv4 address, or the /64 that a provider gives to one IPv6 customer (B-22).
-    pub(super) fn client(ip: &str) -> Self {
-        match ip.parse::<IpAddr>() {
-            Ok(IpAddr::V6(ip)) => {
-                let [a, b, c, d, ..] = ip.segments();
-                Self::Client(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
-            }
-            _ => Self::Client(ip.to_owned()),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Device(_) => "device",
-            Self::Account(_) => "account",
-            Self::Client(_) => "client",
-            Self::Server => "server",
-        }
-    }
-
-    fn subject(&self) -> &str {
-        match self {
-            Self::Device(subject) | Self::Account(subject) | Self::Client(subject) => subject,
-            Self::Server => "",
-        }
-    }
-
-    /// Somebody who guesses one account's password must wait longer each time.
-    fn slows_down(&self) -> bool {
-        matches!(self, Self::Device(_) | Self::Account(_))
     }
 }
 
@@ -214,30 +159,30 @@ impl Auth {
         ip: &str,
         now: Timestamp,
     ) -> Result<Slip, TakeError> {
-        self.take(deed, vec![Bucket::Server, Bucket::client(ip)], now).await
-    }
-
-    /// Counts that somebody brought a mailed token, before anybody looks whether it is alive
-    /// (B-45b); for a live one [`Auth::take_back`] it.
-    pub async fn take_token(&self, ip: &str, now: Timestamp) -> Result<Slip, TakeError> {
-        self.take_for_client(Deed::UseToken, ip, now).await
+        self.take(deed, Bucket::of_client(deed, ip), now).await
     }
 
     /// See [`give_back`].
-    pub async fn take_back(&self, slip: Slip) -> Result<(), DbError> {
-        if slip.keys.is_empty() {
+    pub(super) async fn take_back(&self, slip: Slip) -> Result<(), DbError> {
+        self.db.write(move |conn| Ok(give_back(conn, &slip)?)).await
+    }
+
+    /// Refuses a client that has tried too many dead links: what follows may be a guess (B-45b).
+    pub async fn check_guesses(&self, ip: &str, now: Timestamp) -> Result<(), TakeError> {
+        let throttle = &self.config.throttle;
+        if !throttle.enforced {
             return Ok(());
         }
-        self.db.write(move |conn| Ok(give_back(conn, &slip)?)).await
+        let buckets = Bucket::of_client(Deed::UseToken, ip);
+        let rates = throttle.rates(Deed::UseToken);
+        let counts = self.db.read(|conn| look(conn, Deed::UseToken, &buckets, &rates, now)).await?;
+        refusal(&counts, now).map_or(Ok(()), |limited| Err(limited.into()))
     }
 
     /// Forgets windows that have ended; returns how many.
     pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
-        self.db
-            .write(move |conn| {
-                Ok(diesel::delete(limits::table.filter(limits::ends_at.le(now))).execute(conn)?)
-            })
-            .await
+        let ended = limits::table.filter(limits::ends_at.le(now));
+        self.db.write(move |conn| Ok(diesel::delete(ended).execute(conn)?)).await
     }
 
     /// [`Auth::may_mail_to`] for somebody with an account.
@@ -264,10 +209,8 @@ impl Auth {
             return Ok(true);
         }
         let bucket = Bucket::Account(fingerprint(email_key));
-        let mut counts = Vec::new();
-        for rate in throttle.mail.iter() {
-            counts.push(look_at(conn, "mail", &bucket, rate, now)?);
-        }
+        let look = |rate| look_at(conn, "mail", &bucket, rate, now);
+        let counts = throttle.mail.iter().map(look).collect::<Result<Vec<_>, _>>()?;
         if counts.iter().any(|count| !count.wait.is_zero()) {
             set_right(conn, &counts)?;
             audit::record(Event::MailHeld, user, &self.journal.inside());
@@ -299,7 +242,9 @@ fn look(
     let mut counts = Vec::new();
     for bucket in buckets {
         let rates = match bucket {
-            Bucket::Server => rates.times(SERVER_FACTOR),
+            Bucket::Server if deed == Deed::LogIn => rates.times(SERVER_FACTOR),
+            // A crowd that asks must not close sign-up and reset to everybody for a day.
+            Bucket::Server => rates.shortest().times(SERVER_FACTOR),
             Bucket::Client(_) if deed == Deed::LogIn => rates.times(CLIENT_FACTOR),
             _ => rates.clone(),
         };
@@ -329,6 +274,12 @@ fn look_at(
     let key = format!("{deed}/{}/{seconds}/{}", bucket.name(), bucket.subject());
     let found: Option<Window> =
         limits::table.find(&key).select(Window::as_select()).first(conn).optional()?;
+    // Damage locks nobody out for good, lets nobody try for ever, and adds up (B-89b).
+    let found = found.map(|window| Window {
+        ends_at: window.ends_at.min(window.started_at + rate.per),
+        tries: window.tries.clamp(0, i64::from(u32::MAX)),
+        ..window
+    });
     let mut window = found.filter(|window| window.ends_at > now).unwrap_or(Window {
         bucket: key,
         tries: 0,

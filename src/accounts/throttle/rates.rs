@@ -34,6 +34,11 @@ impl Rates {
         Self(self.0.iter().map(more).collect())
     }
 
+    /// The one of the shortest time alone.
+    pub fn shortest(&self) -> Self {
+        Self(self.0[..1].to_vec())
+    }
+
     /// How long the next try must wait after `tries` of the longest time: nothing for the first
     /// few, then 1 s, 2 s, 4 s … 15 min. Somebody who mistypes does not notice; a word list gets
     /// four words an hour.

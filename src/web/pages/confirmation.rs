@@ -119,14 +119,13 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    let token = SecretString::from(token.to_owned());
-    let now = Timestamp::now();
-    let slip = auth.take_token(&client.source.ip, now).await?;
-    if auth.find_confirmation(&token, now).await?.is_none() {
-        audit::record(Event::ConfirmRefused, None, &client.source);
-        return Ok(dead());
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
     }
-    auth.take_back(slip).await?;
+    let token = SecretString::from(token.to_owned());
+    if auth.find_confirmation(&token, Timestamp::now()).await?.is_none() {
+        return super::dead_link(auth, &client, Event::ConfirmRefused, dead()).await;
+    }
     private_cookie::set(jar, site, COOKIE, token.expose_secret().to_owned(), Some(LINK_LIFETIME));
     Ok(Reply::see_other("/confirm/new", (Status::Ok, message(words::CONFIRM_LIVE))))
 }
@@ -164,7 +163,11 @@ pub async fn submit(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(page(), &refused(bad)?)),
     };
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let Some(token) = form.confirm_token.or_else(|| private_cookie::get(jar, site, COOKIE)) else {
+        audit::record(Event::ConfirmRefused, None, &client.source);
         return Ok(dead());
     };
     let beginning = browser.0.then(|| Beginning {
@@ -179,9 +182,7 @@ pub async fn submit(
         new_password: form.new_password,
         beginning,
     };
-    let now = Timestamp::now();
-    let slip = auth.take_token(&client.source.ip, now).await?;
-    match auth.confirm(wish, now).await {
+    match auth.confirm(wish, Timestamp::now()).await {
         Ok(confirmed) => {
             audit::record(Event::EmailConfirmed, Some(confirmed.user), &client.source);
             audit::record(Event::SignedUp, Some(confirmed.user), &client.source);
@@ -195,14 +196,12 @@ pub async fn submit(
             Ok(Reply::see_other("/profile", (Status::Ok, told)))
         }
         Err(ConfirmError::Invalid(errors)) => {
-            auth.take_back(slip).await?;
             let refused = Refused { errors, ..Refused::default() };
             Ok(Reply::form_again(page(), &refused))
         }
         Err(ConfirmError::Dead) => {
-            audit::record(Event::ConfirmRefused, None, &client.source);
             private_cookie::remove(jar, site, COOKIE);
-            Ok(dead())
+            super::dead_link(auth, &client, Event::ConfirmRefused, dead()).await
         }
         Err(ConfirmError::Limited(limited)) => {
             Ok(super::limited(&client, limited, "/confirm/new", None))

@@ -22,15 +22,15 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    let token = SecretString::from(token.to_owned());
-    let now = Timestamp::now();
-    let slip = auth.take_token(&client.source.ip, now).await?;
-    if auth.find_invitation(&token, now).await?.is_none() {
-        audit::record(Event::InvitationRefused, None, &client.source);
-        let page = Page::new("invitation").status(Status::Forbidden);
-        return Ok(Reply::page(page, (Status::Forbidden, message(words::FORBIDDEN))));
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
     }
-    auth.take_back(slip).await?;
+    let token = SecretString::from(token.to_owned());
+    if auth.find_invitation(&token, Timestamp::now()).await?.is_none() {
+        let page = Page::new("invitation").status(Status::Forbidden);
+        let dead = Reply::page(page, (Status::Forbidden, message(words::FORBIDDEN)));
+        return super::dead_link(auth, &client, Event::InvitationRefused, dead).await;
+    }
     audit::record(Event::InvitationOpened, None, &client.source);
     let lifetime = Some(Purpose::Invitation.lifetime());
     let cookie = super::INVITATION_COOKIE;

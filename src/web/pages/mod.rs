@@ -24,7 +24,10 @@ use super::client::Client;
 use super::error::{WebError, told_to_wait};
 use super::reply::{Page, Reply, message, wants_page};
 use super::words;
-use crate::accounts::throttle::Limited;
+use crate::accounts::Auth;
+use crate::accounts::throttle::{Deed, Limited, TakeError};
+use crate::audit::{self, Event};
+use crate::clock::Timestamp;
 
 /// Holds an invitation's token between the link and the sign-up form.
 const INVITATION_COOKIE: &str = "invitation";
@@ -56,6 +59,34 @@ fn posted_only(browser: Browser, form: &str) -> Result<Reply, WebError> {
 /// A form that means nothing to somebody who is signed in; a program hears what it would anyway.
 fn already_signed_in(instead: &str) -> Reply {
     Reply::see_other("/profile", (Status::NotAcceptable, message(instead)))
+}
+
+/// For whoever has tried too many dead links: the answer to any other.
+async fn too_many_guesses(auth: &Auth, client: &Client<'_>) -> Result<Option<Reply>, WebError> {
+    match auth.check_guesses(&client.source.ip, Timestamp::now()).await {
+        Err(TakeError::Limited(why)) => Ok(Some(limited(client, why, "/", None))),
+        outcome => {
+            outcome?;
+            Ok(None)
+        }
+    }
+}
+
+/// A link that opens nothing is counted: it may be a guess.
+async fn dead_link(
+    auth: &Auth,
+    client: &Client<'_>,
+    event: Event,
+    reply: Reply,
+) -> Result<Reply, WebError> {
+    audit::record(event, None, &client.source);
+    match auth.take_for_client(Deed::UseToken, &client.source.ip, Timestamp::now()).await {
+        Err(TakeError::Limited(why)) => Ok(limited(client, why, "/", None)),
+        outcome => {
+            outcome?;
+            Ok(reply)
+        }
+    }
 }
 
 /// Tried too often: how long to wait, the way back, and for a log-in the way past the limit.

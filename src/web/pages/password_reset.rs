@@ -145,14 +145,13 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = SecretString::from(token.to_owned());
-    let now = Timestamp::now();
-    let slip = auth.take_token(&client.source.ip, now).await?;
-    let Some(user) = auth.find_reset(&token, now).await? else {
-        audit::record(Event::ResetRefused, None, &client.source);
-        return Ok(dead());
+    let Some(user) = auth.find_reset(&token, Timestamp::now()).await? else {
+        return super::dead_link(auth, &client, Event::ResetRefused, dead()).await;
     };
-    auth.take_back(slip).await?;
     audit::record(Event::ResetOpened, Some(user.id), &client.source);
     let lifetime = auth.config().reset_lifetime;
     private_cookie::set(jar, site, COOKIE, token.expose_secret().to_owned(), Some(lifetime));
@@ -188,16 +187,17 @@ pub async fn submit_new(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(new_page(auth), &refused(bad)?)),
     };
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = match &form.reset_token {
         Some(token) => Some(SecretString::from(token.clone())),
         None => private_cookie::get(jar, site, COOKIE).map(SecretString::from),
     };
-    let now = Timestamp::now();
-    let slip = auth.take_token(&client.source.ip, now).await?;
     let outcome = match token {
         Some(token) => {
             let (email, new_password) = (form.email.as_deref(), &form.new_password);
-            auth.update_password(&token, email, new_password, now).await
+            auth.update_password(&token, email, new_password, Timestamp::now()).await
         }
         None => Err(UpdatePasswordError::DeadToken),
     };
@@ -208,7 +208,7 @@ pub async fn submit_new(
             // Every session of the user has ended, this browser's too. Its owner reads the
             // account's mail, and must not be kept out by strangers who guess.
             session_cookie::remove(jar, site);
-            match auth.trust_device(user.id, now).await {
+            match auth.trust_device(user.id, Timestamp::now()).await {
                 Ok(device) => session_cookie::set_device(jar, site, device),
                 Err(error) => log::warn!("a device is not known after its reset: {error}"),
             }
@@ -218,14 +218,12 @@ pub async fn submit_new(
             Ok(Reply::see_other("/login", (Status::Ok, updated)))
         }
         Err(UpdatePasswordError::Invalid(errors)) => {
-            auth.take_back(slip).await?;
             let refused = Refused::keeping(form.email.unwrap_or_default(), errors);
             Ok(Reply::form_again(new_page(auth), &refused))
         }
         Err(UpdatePasswordError::DeadToken) => {
-            audit::record(Event::ResetRefused, None, &client.source);
             private_cookie::remove(jar, site, COOKIE);
-            Ok(dead())
+            super::dead_link(auth, &client, Event::ResetRefused, dead()).await
         }
         Err(UpdatePasswordError::Broken(cause)) => Err(cause.into()),
     }

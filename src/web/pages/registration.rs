@@ -59,8 +59,9 @@ pub async fn show(
         return Ok(not_open(auth));
     }
     form_guard::begin(jar, site);
-    let form = Refused::keeping(invited.clone().unwrap_or_default(), FieldErrors::default());
-    let page = page(auth, site).with("invited", invited.is_some()).form(&form);
+    let address = invited.clone().unwrap_or_default();
+    let form = Refused::keeping(address, FieldErrors::default());
+    let page = page(auth, site, invited.as_deref(), &form).form(&form);
     Ok(Reply::form_page(page, words::SIGN_UP_BY_POST))
 }
 
@@ -73,15 +74,18 @@ pub async fn submit(
     client: Client<'_>,
     browser: super::Browser,
 ) -> Result<Reply, WebError> {
+    let invited = invited(auth, site, jar).await?;
+    let again =
+        |form: &Refused| Reply::form_again(page(auth, site, invited.as_deref(), form), form);
     let form = match form {
         Ok(Input(form)) => form,
-        Err(bad) => return Ok(Reply::form_again(page(auth, site), &refused(bad)?)),
+        Err(bad) => return Ok(again(&refused(bad)?)),
     };
     if !form_guard::is_by_hand(jar, site, form.website.as_deref()) {
         audit::record(Event::SignUpRefused, None, &client.source);
         form_guard::begin(jar, site);
         let errors = FieldErrors::one("form", FieldError::NotByHand);
-        return Ok(Reply::form_again(page(auth, site), &Refused::keeping(form.email, errors)));
+        return Ok(again(&Refused::keeping(form.email, errors)));
     }
     let beginning = browser.0.then(|| Beginning {
         device: client.device.clone(),
@@ -99,7 +103,7 @@ pub async fn submit(
     };
     match auth.sign_up(wish, Timestamp::now()).await {
         Ok(signed_up) => Ok(welcome(signed_up, form.email, auth, site, jar, &client)),
-        Err(error) => refuse(error, form.email, auth, site, &client),
+        Err(error) => refuse(error, form.email, invited.as_deref(), auth, site, &client),
     }
 }
 
@@ -137,6 +141,7 @@ fn welcome(
 fn refuse(
     error: RegisterError,
     email: String,
+    invited: Option<&str>,
     auth: &Auth,
     site: &Site,
     client: &Client<'_>,
@@ -144,13 +149,14 @@ fn refuse(
     match error {
         RegisterError::Invalid(errors) => {
             audit::record(Event::SignUpRefused, None, &client.source);
-            Ok(Reply::form_again(page(auth, site), &Refused::keeping(email, errors)))
+            let form = Refused::keeping(email, errors);
+            Ok(Reply::form_again(page(auth, site, invited, &form), &form))
         }
         RegisterError::EmailTaken => {
             audit::record(Event::SignUpRefused, None, &client.source);
             let errors = FieldErrors::one("email", FieldError::EmailTaken);
-            let page =
-                page(auth, site).form(&Refused::keeping(email, errors)).status(Status::BadRequest);
+            let form = Refused::keeping(email, errors);
+            let page = page(auth, site, None, &form).form(&form).status(Status::BadRequest);
             Ok(Reply::page(page, (Status::BadRequest, message(words::EMAIL_TAKEN))))
         }
         RegisterError::NotOpen => {
@@ -174,8 +180,11 @@ async fn invited(auth: &Auth, site: &Site, jar: &CookieJar<'_>) -> Result<Option
     Ok(found.map(|invited| invited.email))
 }
 
-fn page(auth: &Auth, site: &Site) -> Page {
+/// The address of whoever is invited is not theirs to change.
+fn page(auth: &Auth, site: &Site, invited: Option<&str>, form: &Refused) -> Page {
+    let invited = invited.is_some() && form.kept.get("email").map(String::as_str) == invited;
     Page::new("registration")
+        .with("invited", invited)
         .with("min_length", auth.config().password.shortest())
         .with("guard", site.config.sign_up_guard)
         .script()

@@ -105,14 +105,13 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    let token = SecretString::from(token.to_owned());
-    let now = Timestamp::now();
-    let slip = auth.take_token(&client.source.ip, now).await?;
-    if auth.find_unlock(&token, now).await?.is_none() {
-        audit::record(Event::UnlockRefused, None, &client.source);
-        return Ok(dead());
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
     }
-    auth.take_back(slip).await?;
+    let token = SecretString::from(token.to_owned());
+    if auth.find_unlock(&token, Timestamp::now()).await?.is_none() {
+        return super::dead_link(auth, &client, Event::UnlockRefused, dead()).await;
+    }
     let lifetime = Some(Purpose::Unlock.lifetime());
     private_cookie::set(jar, site, COOKIE, token.expose_secret().to_owned(), lifetime);
     Ok(Reply::see_other("/unlock/open", (Status::Ok, message(words::UNLOCK_LIVE))))
@@ -151,19 +150,17 @@ pub async fn submit_open(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(dead_page(), &refused(bad)?)),
     };
+    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
+        return Ok(limited);
+    }
     let token = form.unlock_token.or_else(|| private_cookie::get(jar, site, COOKIE));
+    private_cookie::remove(jar, site, COOKIE);
     let unlocked = match token {
-        Some(token) => {
-            let now = Timestamp::now();
-            auth.take_token(&client.source.ip, now).await?;
-            auth.unlock(&SecretString::from(token), now).await?
-        }
+        Some(token) => auth.unlock(&SecretString::from(token), Timestamp::now()).await?,
         None => None,
     };
-    private_cookie::remove(jar, site, COOKIE);
     let Some(unlocked) = unlocked else {
-        audit::record(Event::UnlockRefused, None, &client.source);
-        return Ok(dead());
+        return super::dead_link(auth, &client, Event::UnlockRefused, dead()).await;
     };
     audit::record(Event::Unlocked, Some(unlocked.user), &client.source);
     session_cookie::set_device(jar, site, unlocked.device);

@@ -7,7 +7,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::{Request, Response, get};
 use std::convert::Infallible;
-use url::Url;
+use url::{Position, Url};
 
 use crate::accounts::user::User;
 use crate::audit::{self, Event};
@@ -15,6 +15,9 @@ use crate::web::client::{is_from_proxy, source};
 use crate::web::guards::AtTheDoor;
 use crate::web::reply::{json_response, message, wants_page};
 use crate::web::{Site, words};
+
+/// nginx takes 4 KiB of headers in all: a page whose address would not fit leads to the front page.
+const LONGEST_NEXT: usize = 2048;
 
 /// Where the other applications are.
 #[derive(Debug, Clone)]
@@ -114,6 +117,21 @@ impl<'r> Responder<'r, 'static> for Verdict {
     }
 }
 
+/// The log-in form's address, with the way back.
+fn way_to_log_in(site: &Site, wanted: Option<&Url>) -> Url {
+    let mut login = site.config.base_url.clone();
+    login.set_path("/login");
+    if let Some(wanted) = wanted {
+        let encode = |url: &str| utf8_percent_encode(url, NON_ALPHANUMERIC).to_string();
+        let mut next = encode(wanted.as_str());
+        if next.len() > LONGEST_NEXT {
+            next = encode(&wanted[..Position::BeforePath]);
+        }
+        login.set_query(Some(&format!("next={next}")));
+    }
+    login
+}
+
 fn log_in(
     request: &Request<'_>,
     wanted: Option<&Url>,
@@ -121,10 +139,7 @@ fn log_in(
 ) -> response::Result<'static> {
     audit::record(Event::SignInNeeded, None, &source(request));
     let site = request.rocket().state::<Site>().ok_or(Status::InternalServerError)?;
-    let mut login = site.config.base_url.clone();
-    login.set_path("/login");
-    let next = wanted.map(|url| utf8_percent_encode(url.as_str(), NON_ALPHANUMERIC).to_string());
-    login.set_query(next.map(|next| format!("next={next}")).as_deref());
+    let login = way_to_log_in(site, wanted);
     let browser = wants_page(request);
     let mut response = json_response(Status::Unauthorized, &message(words::LOG_IN_FIRST))?;
     // No browser asks for a password by itself because of it (RFC 9110, 11.6.1 wants one).
