@@ -101,6 +101,12 @@ mod tests {
             "status": 500,
             "request_id": PAYLOAD,
             "retry_after": 120,
+            "seconds": 120,
+            "wait": PAYLOAD,
+            "back": PAYLOAD,
+            "unlock": PAYLOAD,
+            "hours": 24,
+            "same_browser": false,
         })
     }
 
