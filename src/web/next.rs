@@ -51,9 +51,12 @@ impl Next {
 const COOKIE: &str = "next";
 const KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// Keeps the way back to an application; a path of this site is not worth it.
+/// Keeps the way back to an application; a path of this site is not worth it, and no cookie holds a
+/// very long one.
 pub fn keep(jar: &CookieJar<'_>, site: &Site, next: Option<&Next>) {
-    if let Some(Next::Application(url)) = next {
+    if let Some(Next::Application(url)) = next
+        && url.as_str().len() <= LONGEST
+    {
         private_cookie::set(jar, site, COOKIE, url.as_str().to_owned(), Some(KEPT));
     }
 }

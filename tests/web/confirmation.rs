@@ -228,7 +228,10 @@ fn a_program_goes_the_whole_way() {
     asked.is(200).json_is(&json!({ "email": ANN, "message": "look into your mail" }));
     script.json(Post, "/sessions", &pair).is(401);
     let link = link_to(&app, ANN);
-    script.get(&link).is(200).json_is(&json!({ "message": "confirm with POST /confirm" }));
+    script
+        .get(&link)
+        .is(200)
+        .json_is(&json!({ "message": "confirm with POST /confirm: confirm_token, new_password" }));
     let confirmed = script.json(Post, "/confirm", &json!({ "confirm_token": token_of(&link) }));
     confirmed.is(200).json_is(&json!({ "email": ANN, "message": "email confirmed" }));
     assert_eq!(script.cookie("session_id"), None, "a program asked for an account alone");

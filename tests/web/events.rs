@@ -169,7 +169,10 @@ fn admissions() -> BTreeSet<String> {
     });
     let watched = Watched::with("sign_up = \"invited\"");
     watched.leaves(&[("sign_up_refused", None)], |app| app.program().post("/users", &PAIR));
-    let link = watched.app.auth().invite(ANN, Timestamp::now()).expect("invited");
+    let invite = || watched.app.auth().invite(ANN, Timestamp::now()).expect("invited");
+    let link = std::cell::OnceCell::new();
+    watched.leaves(&[("invited", None)], |_| link.set(invite()).expect("once"));
+    let link = link.into_inner().expect("invited");
     let (_, link) = link.expose_secret().split_once("127.0.0.1:8000").expect("ours");
     let ann = watched.app.browser();
     watched.leaves(&[("invitation_opened", None)], |_| ann.get(link));

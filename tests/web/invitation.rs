@@ -123,7 +123,7 @@ fn a_program_sends_the_token_along() {
     let app = TestApp::with(INVITED, &[]);
     let link = invite(&app, ANN);
     let script = app.program();
-    let live = json!({ "message": "sign up with POST /users, with the invitation" });
+    let live = json!({ "message": "sign up with POST /users: email, password, invitation" });
     script.get(&link).is(200).json_is(&live);
     script.forget_cookies();
     let body = json!({ "email": ANN, "password": PASSWORD, "invitation": token_of(&link) });

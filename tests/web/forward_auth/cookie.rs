@@ -226,6 +226,9 @@ fn whoever_is_signed_in_here_gets_it_again_on_the_way_there() {
     // A session from before there were applications gets its key now.
     app.sql("UPDATE sessions SET door_key = NULL");
     assert!(!opens(&app, &stripped));
+    // Back at once, as of a browser that refuses the cookie: it is not sent round in circles, and
+    // may try again.
+    stripped.get(login).is(200).says("We cannot take you there").says("app.example.org");
     stripped.get(login).goes_to(there);
     assert!(opens(&app, &stripped));
     // Nobody else is led away, and no cookie is set for a page of ours.
@@ -237,4 +240,19 @@ fn whoever_is_signed_in_here_gets_it_again_on_the_way_there() {
     ann.post("/sessions", &kept).goes_to("/profile");
     let again = set_by(ann.get(login).goes_to(there));
     assert!(again.contains("Max-Age=2592000"), "as long as the session: {again}");
+}
+
+#[test]
+fn whoever_is_new_lands_on_the_page_they_wanted() {
+    let app = with_applications();
+    let there = "https://app.example.org/page?x=1";
+    let ann = app.browser();
+    ann.get("/login?next=https%3A%2F%2Fapp.example.org%2Fpage%3Fx%3D1").is(200);
+    let form = ann.get("/signup");
+    let policy = form.is(200).header("content-security-policy").expect("a policy").to_owned();
+    assert!(policy.contains("form-action 'self' https://app.example.org;"), "{policy}");
+    ann.post("/users", &PAIR).goes_to(there);
+    // Once: the next time it is the profile again.
+    ann.delete("/sessions").goes_to("/");
+    ann.post("/sessions", &PAIR).goes_to("/profile");
 }

@@ -214,13 +214,12 @@ fn b45b_guesses_at_mailed_tokens_are_counted_together() {
         assert_eq!(passed, 20);
         assert!(refused.header("retry-after").is_some());
         assert!(refused.header("ratelimit-policy").is_some());
-        // Then the right one is no better than the others, and is none the worse for it.
+        // A live link opens all the same: whoever shares the guesser's address may hold one.
         let owner = at(&app, way, "192.0.2.1");
         way.send(&owner, Post, "/unlock", &[("email", ANN)]);
         let link = mailed(&app, "unlock");
-        guesser.get(&link).is(429);
+        assert_eq!(guesser.get(&link).status.code, way.welcome());
         let token = link.rsplit('/').next().expect("a token");
-        way.send(&guesser, Post, "/unlock/open", &[("unlock_token", token)]).is(429);
         let opened = owner.get(&link);
         assert_eq!(opened.status.code, way.welcome());
         let opened = way.send(&owner, Post, "/unlock/open", &[("unlock_token", token)]);
