@@ -28,9 +28,9 @@ class Server:
             [self.program], cwd=self.folder, env=self.environment, stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL, text=True)
         for line in self.process.stderr:
-            found = re.match(r"Gatehouse is at http://127\.0\.0\.1:(\d+)", line)
+            found = re.match(r"Gatehouse is at https?://[^:]+(?::(\d+))?", line)
             if found:
-                self.port = int(found.group(1))
+                self.port = int(found.group(1) or self.environment["ROCKET_PORT"])
                 return self
         raise SystemExit(f"{self.program} did not start")
 
@@ -38,17 +38,25 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
-    def ask(self, method, path, form=None, accept="application/json", connection=None, cookie=""):
+    def ask(self, method, path, form=None, accept="application/json", connection=None, cookie="",
+            **more):
         """One request; returns the answer, its body read."""
         line = connection or http.client.HTTPConnection("127.0.0.1", self.port)
         body = urllib.parse.urlencode(form) if form else None
         headers = {"Accept": accept, "Cookie": cookie}
+        headers.update({name.replace("_", "-"): value for name, value in more.items()})
         if form:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         line.request(method, path, body, headers)
         answer = line.getresponse()
         answer.body = answer.read()
         return answer
+
+    def cpu(self):
+        """Seconds of CPU so far."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self):
         """Resident memory in MB."""

@@ -12,7 +12,7 @@ use super::auth::Auth;
 use super::email::Email;
 use super::registration::SignedUp;
 use super::session::{Beginning, NewSession, start_known};
-use super::throttle::{Deed, Limited, TakeError};
+use super::throttle::{Bucket, Deed, Limited, TakeError};
 use super::user::{AddUserError, UserChanges, UserKey, add_user, find_user_by, update_user};
 use super::{Broken, FieldError, FieldErrors};
 use crate::clock::{SKEW, Timestamp};
@@ -91,6 +91,8 @@ pub struct Confirmation {
     pub new_password: Option<SecretString>,
     /// A browser is signed in at once.
     pub beginning: Option<Beginning>,
+    /// The client's address.
+    pub ip: String,
 }
 
 /// An account that has begun.
@@ -260,7 +262,7 @@ impl Auth {
         let hashed_password = if pending.is_of(wish.browser.as_deref()) {
             pending.hashed_password.clone()
         } else {
-            self.hash_chosen_anew(&pending, wish.new_password.as_ref()).await?
+            self.hash_chosen_anew(&pending, wish.new_password.as_ref(), &wish.ip).await?
         };
         let limits = self.config.sessions.clone();
         self.db
@@ -286,6 +288,7 @@ impl Auth {
         &self,
         pending: &Pending,
         new_password: Option<&SecretString>,
+        ip: &str,
     ) -> Result<String, ConfirmError> {
         let refuse = |error| ConfirmError::Invalid(FieldErrors::one("new_password", error));
         let password = new_password
@@ -294,7 +297,7 @@ impl Auth {
         let email = Email::parse(&pending.email).map_err(|_| ConfirmError::Dead)?;
         let checked = self.config.password.check(password, &email);
         checked.map_err(|error| refuse(FieldError::Password(error)))?;
-        Ok(self.hasher.hash(password).await?)
+        Ok(self.hasher.hash(password, &Bucket::client_key(ip)).await?)
     }
 
     /// Forgets sign-ups that nobody confirmed; returns how many.

@@ -1,6 +1,6 @@
 //! The bounded lane for password hashing: threads of its own, a queue with an end.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -49,7 +49,10 @@ struct Lane {
 
 #[derive(Default)]
 struct Waiting {
-    jobs: VecDeque<Job>,
+    /// With the client that each is for.
+    jobs: VecDeque<(String, Job)>,
+    /// How many of each client's wait.
+    of_client: HashMap<String, usize>,
     closed: bool,
 }
 
@@ -87,14 +90,14 @@ impl Hasher {
     }
 
     /// Refuses as [`Hasher::verify`] would: late comers are told before anything is looked up.
-    pub fn check_room(&self) -> Result<(), Overloaded> {
-        self.lane.room(&self.lane.lock())
+    pub fn check_room(&self, client: &str) -> Result<(), Overloaded> {
+        self.lane.room(&self.lane.lock(), client)
     }
 
-    /// See [`hash_password`].
-    pub async fn hash(&self, password: &SecretString) -> Result<String, Broken> {
+    /// See [`hash_password`]. `client` is the address that asks.
+    pub async fn hash(&self, password: &SecretString, client: &str) -> Result<String, Broken> {
         let (password, cost) = (password.clone(), self.cost);
-        Ok(self.run(move || hash_password(&password, cost)).await??)
+        Ok(self.run(client, move || hash_password(&password, cost)).await??)
     }
 
     /// See [`verify_password`].
@@ -102,22 +105,25 @@ impl Hasher {
         &self,
         password: &SecretString,
         stored: Option<String>,
+        client: &str,
     ) -> Result<bool, Overloaded> {
         let (password, cost) = (password.clone(), self.cost);
-        self.run(move || verify_password(&password, stored.as_deref(), cost)).await
+        self.run(client, move || verify_password(&password, stored.as_deref(), cost)).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
+        client: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
         let (reply, answer) = oneshot::channel();
-        self.lane.push(Box::new(move || {
+        let job = Box::new(move || {
             // Nobody waits any more: the work would be for nothing.
             if !reply.is_closed() {
                 let _ = reply.send(work());
             }
-        }))?;
+        });
+        self.lane.push(client, job)?;
         // No answer means that the work panicked: whoever asked is not let in.
         answer.await.map_err(|_| Overloaded { retry_after: Duration::from_secs(1) })
     }
@@ -139,8 +145,11 @@ fn step_back() {
 fn step_back() {}
 
 impl Lane {
-    fn room(&self, waiting: &Waiting) -> Result<(), Overloaded> {
-        if waiting.jobs.len() < self.limit {
+    /// One client address takes half of the queue at most: whoever has a good password, or a live
+    /// link, could fill it all and shut everybody else out.
+    fn room(&self, waiting: &Waiting, client: &str) -> Result<(), Overloaded> {
+        let own = waiting.of_client.get(client).copied().unwrap_or(0);
+        if waiting.jobs.len() < self.limit && own < self.limit.div_ceil(2) {
             return Ok(());
         }
         // A hash takes about a quarter of a second; the queue is shared by every core.
@@ -148,10 +157,11 @@ impl Lane {
         Err(Overloaded { retry_after: Duration::from_secs(seconds) })
     }
 
-    fn push(&self, job: Job) -> Result<(), Overloaded> {
+    fn push(&self, client: &str, job: Job) -> Result<(), Overloaded> {
         let mut waiting = self.lock();
-        self.room(&waiting)?;
-        waiting.jobs.push_back(job);
+        self.room(&waiting, client)?;
+        *waiting.of_client.entry(client.to_owned()).or_default() += 1;
+        waiting.jobs.push_back((client.to_owned(), job));
         drop(waiting);
         self.wake.notify_one();
         Ok(())
@@ -167,7 +177,15 @@ impl Lane {
     fn next(&self) -> Option<Job> {
         let mut waiting = self.lock();
         loop {
-            if let Some(job) = waiting.jobs.pop_front() {
+            if let Some((client, job)) = waiting.jobs.pop_front() {
+                let own = waiting.of_client.get_mut(&client);
+                let left = own.map_or(0, |own| {
+                    *own -= 1;
+                    *own
+                });
+                if left == 0 {
+                    waiting.of_client.remove(&client);
+                }
                 return Some(job);
             }
             if waiting.closed {
@@ -198,7 +216,7 @@ mod tests {
             let hasher = hasher.clone();
             async move {
                 hasher
-                    .run(move || {
+                    .run("busy", move || {
                         entered.send(()).expect("heard");
                         gate.recv().expect("released")
                     })
@@ -208,14 +226,14 @@ mod tests {
         tokio::task::spawn_blocking(move || begun.recv().expect("the thread is busy"))
             .await
             .expect("joined");
-        for _ in 0..2 {
-            hasher.lane.push(Box::new(|| {})).expect("room for two");
-        }
-        let refused = hasher.verify(&SecretString::from("x".to_owned()), None).await;
+        hasher.lane.push("one", Box::new(|| {})).expect("room for two");
+        assert!(hasher.check_room("one").is_err(), "half of the queue is its");
+        hasher.lane.push("other", Box::new(|| {})).expect("room for two");
+        let refused = hasher.verify(&SecretString::from("x".to_owned()), None, "third").await;
         assert!(refused.is_err_and(|full| full.retry_after >= Duration::from_secs(1)));
         release.send(()).expect("the job waits");
         busy.await.expect("joined").expect("answered");
-        while hasher.verify(&SecretString::from("x".to_owned()), None).await.is_err() {
+        while hasher.verify(&SecretString::from("x".to_owned()), None, "one").await.is_err() {
             tokio::task::yield_now().await;
         }
     }
@@ -224,7 +242,7 @@ mod tests {
     async fn a_panic_answers_and_keeps_the_thread() {
         let hasher =
             Hasher::start(&HasherConfig { cost: 4, threads: 1, queue: 2 }).expect("started");
-        assert!(hasher.run(|| panic!("on purpose")).await.map(|(): ()| ()).is_err());
-        assert_eq!(hasher.run(|| 7).await.expect("the thread lives"), 7);
+        assert!(hasher.run("one", || panic!("on purpose")).await.map(|(): ()| ()).is_err());
+        assert_eq!(hasher.run("one", || 7).await.expect("the thread lives"), 7);
     }
 }

@@ -61,21 +61,22 @@ impl Auth {
     /// True only for the right pair. The same work is done when the address is unknown.
     pub async fn valid_login(&self, email: &str, password: &SecretString) -> Result<bool, Broken> {
         let user = self.db.read(|conn| find(conn, email)).await?;
-        Ok(self.is_right(user.as_ref(), password).await?)
+        Ok(self.is_right(user.as_ref(), password, "").await?)
     }
 
     /// Verifies the pair, ends this browser's former session, begins a new one. What is tried too
     /// often is refused before the password is looked at.
     pub async fn log_in(&self, attempt: LogIn, now: Timestamp) -> Result<NewSession, LogInError> {
         // Late comers are not worth a look into the database.
-        self.hasher.check_room().map_err(Broken::from)?;
+        let client = Bucket::client_key(&attempt.beginning.device.ip);
+        self.hasher.check_room(&client).map_err(Broken::from)?;
         let (user, buckets) = self.db.read(|conn| look_up(conn, &attempt, now)).await?;
         let slip = self.take(Deed::LogIn, buckets, now).await?;
         let wrong = LogInError::WrongCredentials {
             user: user.as_ref().map(|user| user.id),
             quota: slip.quota.clone(),
         };
-        let right = match self.is_right(user.as_ref(), &attempt.password).await {
+        let right = match self.is_right(user.as_ref(), &attempt.password, &client).await {
             Ok(right) => right,
             Err(full) => {
                 // Nobody looked at it: a flood of others' must not use up an owner's tries.
@@ -85,7 +86,8 @@ impl Auth {
         };
         let Some(user) = user.filter(|_| right) else { return Err(wrong) };
         let new_hash = if is_cheaper(&user.hashed_password, self.hasher.cost()) {
-            Some(self.hasher.hash(&attempt.password).await?)
+            // One that finds no room is made at another log-in.
+            self.hasher.hash(&attempt.password, &client).await.ok()
         } else {
             None
         };
@@ -113,13 +115,14 @@ impl Auth {
         &self,
         user: Option<&User>,
         password: &SecretString,
+        client: &str,
     ) -> Result<bool, Overloaded> {
         // Too long for any account: not worth a hash, and the same for every address.
         if password.expose_secret().len() > MAX_BYTES {
             return Ok(false);
         }
         let stored = user.map(|user| user.hashed_password.clone());
-        Ok(self.hasher.verify(password, stored).await? && user.is_some())
+        Ok(self.hasher.verify(password, stored, client).await? && user.is_some())
     }
 }
 

@@ -8,7 +8,7 @@ use super::auth::Auth;
 use super::email::Email;
 use super::password::PasswordError;
 use super::session::end_all_sessions;
-use super::throttle::{Deed, TakeError};
+use super::throttle::{Bucket, Deed, TakeError};
 use super::user::{User, UserChanges, UserKey, find_user_by};
 use super::{Broken, FieldError, FieldErrors, device, mailed_token};
 use crate::clock::{SKEW, Timestamp};
@@ -117,17 +117,30 @@ impl Auth {
         new_password: &SecretString,
         now: Timestamp,
     ) -> Result<User, UpdatePasswordError> {
+        self.update_password_from("", token, email, new_password, now).await
+    }
+
+    /// [`Auth::update_password`] for the client of that address.
+    pub async fn update_password_from(
+        &self,
+        ip: &str,
+        token: &SecretString,
+        email: Option<&str>,
+        new_password: &SecretString,
+        now: Timestamp,
+    ) -> Result<User, UpdatePasswordError> {
+        let client = Bucket::client_key(ip);
         let user = self.find_reset(token, now).await?.ok_or(UpdatePasswordError::DeadToken)?;
         if let Some(named) = email
             && Email::parse(named).map(|named| named.key() != user.email_key).unwrap_or(true)
         {
             return Err(UpdatePasswordError::DeadToken);
         }
-        if let Some(error) = self.refuse_password(&user, new_password).await? {
+        if let Some(error) = self.refuse_password(&user, new_password, &client).await? {
             let error = FieldError::Password(error);
             return Err(UpdatePasswordError::Invalid(FieldErrors::one("new_password", error)));
         }
-        let hashed_password = self.hasher.hash(new_password).await?;
+        let hashed_password = self.hasher.hash(new_password, &client).await?;
         let notice = Content::Letter(self.messages.write(
             &user.email,
             &PasswordChanged {
@@ -162,6 +175,7 @@ impl Auth {
         &self,
         user: &User,
         new_password: &SecretString,
+        client: &str,
     ) -> Result<Option<PasswordError>, UpdatePasswordError> {
         let rules = &self.config.password;
         let address = Email::parse(&user.email).map_err(|_| UpdatePasswordError::DeadToken)?;
@@ -170,7 +184,7 @@ impl Auth {
         }
         let stored = Some(user.hashed_password.clone());
         let unchanged = rules.enforced
-            && self.hasher.verify(new_password, stored).await.map_err(Broken::from)?;
+            && self.hasher.verify(new_password, stored, client).await.map_err(Broken::from)?;
         Ok(unchanged.then_some(PasswordError::Unchanged))
     }
 

@@ -9,7 +9,7 @@ use super::email::Email;
 use super::invitation;
 use super::mailed_token::{self, Purpose};
 use super::session::{Beginning, NewSession, start_known};
-use super::throttle::{Deed, Limited, TakeError, give_back};
+use super::throttle::{Bucket, Deed, Limited, TakeError, give_back};
 use super::user::{AddUserError, User, UserChanges, UserKey, add_user, find_user_by, update_user};
 use super::{Broken, FieldError, FieldErrors};
 use crate::clock::Timestamp;
@@ -101,7 +101,7 @@ impl Auth {
         now: Timestamp,
     ) -> Result<User, RegisterError> {
         let email = self.check_registration(email, password)?;
-        let hashed_password = self.hash_for_new_user(&email, password).await?;
+        let hashed_password = self.hash_for_new_user(&email, password, "").await?;
         self.db.write(move |conn| Ok(add_user(conn, &email, &hashed_password, now)?)).await
     }
 
@@ -125,13 +125,26 @@ impl Auth {
             let errors = FieldErrors::one("email", FieldError::Domain);
             return Err(RegisterError::Invalid(errors));
         }
-        self.hasher.check_room().map_err(Broken::from)?;
+        let client = Bucket::client_key(&wish.ip);
+        self.hasher.check_room(&client).map_err(Broken::from)?;
         let slip = self.take_for_client(Deed::SignUp, &wish.ip, now).await?;
-        if self.config.confirm_email && !invited {
-            let hashed_password = self.hasher.hash(&wish.password).await?;
+        let confirms = self.config.confirm_email && !invited;
+        let hashed = if confirms {
+            self.hasher.hash(&wish.password, &client).await.map_err(RegisterError::from)
+        } else {
+            self.hash_for_new_user(&email, &wish.password, &client).await
+        };
+        let hashed_password = match hashed {
+            // Nothing came of it: others' storm must not use up a newcomer's tries.
+            Err(RegisterError::Broken(cause)) => {
+                self.take_back(slip).await?;
+                return Err(cause.into());
+            }
+            outcome => outcome?,
+        };
+        if confirms {
             return Ok(self.await_confirmation(email, hashed_password, now).await?);
         }
-        let hashed_password = self.hash_for_new_user(&email, &wish.password).await?;
         let limits = self.config.sessions.clone();
         let invitation = wish.invitation.filter(|_| invited);
         self.db
@@ -175,6 +188,7 @@ impl Auth {
         &self,
         email: &Email,
         password: &SecretString,
+        client: &str,
     ) -> Result<String, RegisterError> {
         let known = self
             .db
@@ -187,7 +201,7 @@ impl Auth {
         if known.is_some() {
             return Err(RegisterError::EmailTaken);
         }
-        Ok(self.hasher.hash(password).await?)
+        Ok(self.hasher.hash(password, client).await?)
     }
 
     fn check_registration(

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use gatehouse::audit::Event;
 use gatehouse::audit::journal::Row;
 use gatehouse::db::schema::events;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::http::Connection;
@@ -112,6 +116,26 @@ fn every_event_is_a_line_and_a_row_before_an_orderly_end() {
         };
         assert_eq!(lines.iter().filter(own).count(), 1, "{line}");
     }
+}
+
+#[test]
+fn the_end_waits_for_events_that_wait_for_the_database() {
+    let home = Home::new();
+    let server = home.start();
+    let mut busy = home.database();
+    busy.batch_execute("BEGIN EXCLUSIVE").expect("a lock");
+    server.program().header("Sec-Fetch-Site", "cross-site").post("/sessions", WRONG).is(403);
+    server.signal(Signal::TERM);
+    // Much longer than an end takes that waits for nothing.
+    let held = thread::spawn(move || {
+        thread::sleep(Duration::from_secs(1));
+        busy.batch_execute("ROLLBACK").expect("the lock's end");
+    });
+    server.wait(Duration::from_secs(60)).exits(0);
+    held.join().expect("no panic");
+    let written: Vec<String> =
+        events::table.select(events::event).load(&mut home.database()).expect("rows");
+    assert_eq!(written, ["cross_site_refused"]);
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn stranger_with(link: &str, new_password: &str) -> Confirmation {
         browser: None,
         new_password: Some(secret(new_password)),
         beginning: None,
+        ip: "203.0.113.9".to_owned(),
     }
 }
 

@@ -326,7 +326,7 @@ fn rows_say_where_from_and_hold_neither_secret_nor_address() {
             ann.delete("/sessions");
         }
     });
-    assert!(rows.len() > 8, "{rows:?}");
+    assert!(rows.len() >= 8, "{rows:?}");
     for row in &rows {
         assert_eq!(row.ip, "192.0.2.7", "{row:?}");
         assert_eq!(row.request_id.len(), 16, "{row:?}");

@@ -39,6 +39,11 @@ impl Bucket {
         }
     }
 
+    /// The client of that address, as the hashing lane tells them apart.
+    pub fn client_key(ip: &str) -> String {
+        Self::client(ip).subject().to_owned()
+    }
+
     /// Where what needs no password is counted. Nobody guesses a link's 244 bits: were the whole
     /// server's dead links counted, a crowd with some could close everybody's.
     pub fn of_client(deed: Deed, ip: &str) -> Vec<Self> {

@@ -167,18 +167,6 @@ impl Auth {
         self.db.write(move |conn| Ok(give_back(conn, &slip)?)).await
     }
 
-    /// Refuses a client that has tried too many dead links: what follows may be a guess (B-45b).
-    pub async fn check_guesses(&self, ip: &str, now: Timestamp) -> Result<(), TakeError> {
-        let throttle = &self.config.throttle;
-        if !throttle.enforced {
-            return Ok(());
-        }
-        let buckets = Bucket::of_client(Deed::UseToken, ip);
-        let rates = throttle.rates(Deed::UseToken);
-        let counts = self.db.read(|conn| look(conn, Deed::UseToken, &buckets, &rates, now)).await?;
-        refusal(&counts, now).map_or(Ok(()), |limited| Err(limited.into()))
-    }
-
     /// Forgets windows that have ended; returns how many.
     pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
         let ended = limits::table.filter(limits::ends_at.le(now));
@@ -242,8 +230,7 @@ fn look(
     let mut counts = Vec::new();
     for bucket in buckets {
         let rates = match bucket {
-            Bucket::Server if deed == Deed::LogIn => rates.times(SERVER_FACTOR),
-            // A crowd that asks must not close sign-up and reset to everybody for a day.
+            // A crowd must not close the service to everybody for longer than it is there.
             Bucket::Server => rates.shortest().times(SERVER_FACTOR),
             Bucket::Client(_) if deed == Deed::LogIn => rates.times(CLIENT_FACTOR),
             _ => rates.clone(),

@@ -119,9 +119,6 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let token = SecretString::from(token.to_owned());
     if auth.find_confirmation(&token, Timestamp::now()).await?.is_none() {
         return super::dead_link(auth, &client, Event::ConfirmRefused, dead()).await;
@@ -163,9 +160,6 @@ pub async fn submit(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(page(), &refused(bad)?)),
     };
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let Some(token) = form.confirm_token.or_else(|| private_cookie::get(jar, site, COOKIE)) else {
         audit::record(Event::ConfirmRefused, None, &client.source);
         return Ok(dead());
@@ -181,6 +175,7 @@ pub async fn submit(
         browser: private_cookie::get(jar, site, SIGN_UP_COOKIE),
         new_password: form.new_password,
         beginning,
+        ip: client.source.ip.clone(),
     };
     match auth.confirm(wish, Timestamp::now()).await {
         Ok(confirmed) => {

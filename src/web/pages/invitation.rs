@@ -22,9 +22,6 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let token = SecretString::from(token.to_owned());
     if auth.find_invitation(&token, Timestamp::now()).await?.is_none() {
         let page = Page::new("invitation").status(Status::Forbidden);

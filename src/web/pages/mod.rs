@@ -61,18 +61,8 @@ fn already_signed_in(instead: &str) -> Reply {
     Reply::see_other("/profile", (Status::NotAcceptable, message(instead)))
 }
 
-/// For whoever has tried too many dead links: the answer to any other.
-async fn too_many_guesses(auth: &Auth, client: &Client<'_>) -> Result<Option<Reply>, WebError> {
-    match auth.check_guesses(&client.source.ip, Timestamp::now()).await {
-        Err(TakeError::Limited(why)) => Ok(Some(limited(client, why, "/", None))),
-        outcome => {
-            outcome?;
-            Ok(None)
-        }
-    }
-}
-
-/// A link that opens nothing is counted: it may be a guess.
+/// A link that opens nothing is counted: it may be a guess. A live one always opens, or whoever
+/// shares an address with a guesser could be kept from theirs.
 async fn dead_link(
     auth: &Auth,
     client: &Client<'_>,

@@ -145,9 +145,6 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let token = SecretString::from(token.to_owned());
     let Some(user) = auth.find_reset(&token, Timestamp::now()).await? else {
         return super::dead_link(auth, &client, Event::ResetRefused, dead()).await;
@@ -187,9 +184,6 @@ pub async fn submit_new(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(new_page(auth), &refused(bad)?)),
     };
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let token = match &form.reset_token {
         Some(token) => Some(SecretString::from(token.clone())),
         None => private_cookie::get(jar, site, COOKIE).map(SecretString::from),
@@ -197,7 +191,8 @@ pub async fn submit_new(
     let outcome = match token {
         Some(token) => {
             let (email, new_password) = (form.email.as_deref(), &form.new_password);
-            auth.update_password(&token, email, new_password, Timestamp::now()).await
+            let ip = &client.source.ip;
+            auth.update_password_from(ip, &token, email, new_password, Timestamp::now()).await
         }
         None => Err(UpdatePasswordError::DeadToken),
     };

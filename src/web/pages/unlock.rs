@@ -105,9 +105,6 @@ pub async fn open_link(
     jar: &CookieJar<'_>,
     client: Client<'_>,
 ) -> Result<Reply, WebError> {
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let token = SecretString::from(token.to_owned());
     if auth.find_unlock(&token, Timestamp::now()).await?.is_none() {
         return super::dead_link(auth, &client, Event::UnlockRefused, dead()).await;
@@ -150,9 +147,6 @@ pub async fn submit_open(
         Ok(Input(form)) => form,
         Err(bad) => return Ok(Reply::form_again(dead_page(), &refused(bad)?)),
     };
-    if let Some(limited) = super::too_many_guesses(auth, &client).await? {
-        return Ok(limited);
-    }
     let token = form.unlock_token.or_else(|| private_cookie::get(jar, site, COOKIE));
     private_cookie::remove(jar, site, COOKIE);
     let unlocked = match token {

@@ -16,6 +16,7 @@ use super::{
     with_confirmation,
 };
 use crate::app::{PASSWORD, TestApp, secret};
+use crate::overtake::overtake;
 
 const BOB: &str = "bob@example.com";
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -65,6 +66,23 @@ fn b69_a_corrected_address_is_confirmed_by_its_own_mail_alone() {
     assert!(find(&app, ANN).is_some());
     assert!(find(&app, "amn@example.com").is_none());
     logs_in(&app, ANN, PASSWORD, 200);
+}
+
+#[test]
+fn b69_a_link_that_dies_while_it_is_used_begins_nothing() {
+    for death in [
+        // Corrected, sent again, confirmed elsewhere.
+        "UPDATE sign_ups SET email = 'bob@example.com', email_key = 'bob@example.com', token = NULL",
+        "UPDATE sign_ups SET token = 'another'",
+        "DELETE FROM sign_ups",
+    ] {
+        let app = with_confirmation();
+        signs_up(app.browser(), ANN);
+        let link = link_to(&app, ANN);
+        let deed = app.auth().confirm(stranger_with(&link, NEW), Timestamp::now());
+        assert!(is_dead(&overtake(&app, deed, death)), "{death}");
+        assert!(find(&app, ANN).is_none() && find(&app, BOB).is_none(), "{death}");
+    }
 }
 
 #[test]
