@@ -65,7 +65,7 @@ pub fn write(level: log::Level, mut fields: Map<String, Value>) {
 
 /// JSON escapes line breaks; this also takes out what moves a terminal's cursor or turns text
 /// around (log forging, B-106).
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let seems = |c: char| {
         if c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -53,7 +53,8 @@ for (const input of document.querySelectorAll("input[type=password]")) {
 }
 
 const spell = (seconds) => {
-  const [count, unit] = seconds > 90 ? [Math.ceil(seconds / 60), "minute"] : [seconds, "second"];
+  const [size, unit] = seconds > 5400 ? [3600, "hour"] : seconds > 90 ? [60, "minute"] : [1, "second"];
+  const count = Math.ceil(seconds / size);
   return `in ${count} ${unit}${count === 1 ? "" : "s"}`;
 };
 

@@ -7,6 +7,7 @@ use super::email::Email;
 use super::mailed_token::{self, MailedToken, Purpose};
 use super::registration::SignUpPolicy;
 use super::user::{UserKey, find_user_by};
+use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::db::DbError;
 use crate::mail::Kind;
@@ -72,6 +73,7 @@ impl Auth {
             Ok(SecretString::from(link))
         })?;
         self.bell.ring();
+        audit::record(Event::Invited, None, &self.journal.inside());
         Ok(link)
     }
 

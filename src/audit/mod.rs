@@ -17,6 +17,7 @@ pub enum Event {
     SignUpRefused,
     EmailConfirmed,
     ConfirmRefused,
+    Invited,
     InvitationOpened,
     InvitationRefused,
     LoggedIn,
@@ -47,7 +48,7 @@ pub enum Event {
 type Entry = (Event, &'static str, &'static str, &'static str);
 
 /// Every event, in the order of the enum.
-const TABLE: [Entry; 28] = [
+const TABLE: [Entry; 29] = [
     (Event::SignedUp, "signed_up", "success", "Somebody has a new account."),
     (
         Event::SignUpAsked,
@@ -73,6 +74,7 @@ const TABLE: [Entry; 28] = [
         "refused",
         "A confirmation link was unknown, used or too old.",
     ),
+    (Event::Invited, "invited", "success", "An operator invited somebody."),
     (Event::InvitationOpened, "invitation_opened", "success", "An invitation was opened."),
     (
         Event::InvitationRefused,

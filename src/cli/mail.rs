@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::service::{Service, StartError};
+use super::service::{Service, StartError, must_exist};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::db::DbError;
@@ -36,15 +36,10 @@ pub fn run(command: &Command, config: &Config) -> Result<(), StartError> {
     crate::log::install(log::LevelFilter::Error);
     match command {
         Command::Test { address } => test(address, config),
-        // Nothing is made for somebody who only looks.
-        Command::Queue { .. } if !config.db.path.exists() => {
-            Err(StartError::Other(format!("there is no database {}", config.db.path.display())))
+        Command::Queue { command } => {
+            must_exist(config)?;
+            queue(command.as_ref(), &Service::open(config)?)
         }
-        Command::Queue { .. } if config.secret_key.is_none() && !config.key_file.exists() => {
-            let key = config.key_file.display();
-            Err(StartError::Other(format!("there is no key {key} to read the waiting mails with")))
-        }
-        Command::Queue { command } => queue(command.as_ref(), &Service::open(config)?),
     }
 }
 

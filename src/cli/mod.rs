@@ -1,6 +1,7 @@
 //! The command line: its table of contents; a file per subcommand.
 
 mod check;
+mod events;
 mod invite;
 mod mail;
 mod migrate;
@@ -44,6 +45,15 @@ enum Command {
     ///
     /// Works with sign_up = "invited", and with "open" or domains for addresses they leave out.
     Invite { email: String },
+    /// List security events, newest first; they are kept 90 days (docs/events.md)
+    Events {
+        /// Those of one account alone, by its number
+        #[arg(long)]
+        user: Option<i64>,
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        most: u32,
+    },
     /// Send a test mail, or look after the mails that wait
     #[command(subcommand)]
     Mail(mail::Command),
@@ -60,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Serve => serve::run(config),
         Command::Check => return check::run(&config),
         Command::Migrate => migrate::run(&config),
+        Command::Events { user, most } => events::run(user, most, &config),
         Command::Invite { email } => invite::run(&email, &config),
         Command::Mail(command) => mail::run(&command, &config),
     };

@@ -227,6 +227,7 @@ fn announce(config: &Config, notes: Vec<String>) -> AdHoc {
             folder.display()
         ));
     }
+    lines.extend(config.dangers());
     if config.profile == Profile::Classroom {
         lines.push(
             "CLASSROOM PROFILE: reset tokens are handed to whoever asks. Never expose it."

@@ -85,6 +85,24 @@ impl Service {
     }
 }
 
+/// For commands that mean a service that is there: started in another folder, or without its key,
+/// they would make a new one beside it.
+pub fn must_exist(config: &Config) -> Result<(), StartError> {
+    let database = config.db.path.display();
+    if !config.db.path.exists() {
+        return Err(StartError::Other(format!(
+            "there is no database {database}: run this in the service's folder, with its settings"
+        )));
+    }
+    if config.secret_key.is_none() && !config.key_file.exists() {
+        let key = config.key_file.display();
+        return Err(StartError::Other(format!(
+            "there is no key {key}: run this with the service's ROCKET_SECRET_KEY_FILE"
+        )));
+    }
+    Ok(())
+}
+
 /// A folder that cannot be made is a setting to mend; nothing else is made before it.
 fn open_transport(config: &Config) -> Result<Transport, StartError> {
     Transport::new(&config.mail).map_err(|error| match config.mail.route {

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::accounts::AccountsConfig;
 use crate::accounts::hasher::HasherConfig;
+use crate::accounts::registration::SignUpPolicy;
 use crate::db::DbConfig;
 use crate::mail::MailConfig;
 use crate::theme::Theme;
@@ -170,6 +171,27 @@ impl Config {
         let secret_key = sources.secret("secret_key")?.map(SecretKey::parse).transpose();
         let secret_key = secret_key.map_err(|why| sources.error("secret_key", &why.to_string()))?;
         checks::assemble(sources, settings, smtp_password, secret_key)
+    }
+
+    /// What is allowed and seldom meant, with its mend: said at each start, and by `check`.
+    pub fn dangers(&self) -> Vec<String> {
+        let mut dangers = Vec::new();
+        if self.base_url.scheme() == "https" && self.web.trusted_proxies.is_empty() {
+            dangers.push(
+                "https is a proxy's, and none is trusted: all visitors count as one client; \
+                 set trusted_proxies to its address"
+                    .to_owned(),
+            );
+        }
+        let open = self.accounts.sign_up == SignUpPolicy::Open && !self.accounts.confirm_email;
+        if self.web.forward_auth.is_some() && open {
+            dangers.push(
+                "anybody may sign up with any address and enter the applications of \
+                 allowed_hosts: set sign_up to \"invited\" or \"closed\", or confirm_email"
+                    .to_owned(),
+            );
+        }
+        dangers
     }
 
     /// Makes the kept key, or reads it, when none is set.

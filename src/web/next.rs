@@ -1,9 +1,12 @@
 //! Where to go after log-in: a path of this site, or a page of a listed application.
 
+use std::time::Duration;
+
 use percent_encoding::percent_decode_str;
+use rocket::http::CookieJar;
 use url::Url;
 
-use super::ForwardAuth;
+use super::{ForwardAuth, Site, private_cookie};
 
 /// Longer ones are no page of ours.
 const LONGEST: usize = 1024;
@@ -42,6 +45,30 @@ impl Next {
             Self::Application(url) => Some(url.origin().ascii_serialization()),
         }
     }
+}
+
+/// Holds the application's page that somebody wants while they sign up, or look into their mail.
+const COOKIE: &str = "next";
+const KEPT: Duration = Duration::from_secs(60 * 60);
+
+/// Keeps the way back to an application; a path of this site is not worth it.
+pub fn keep(jar: &CookieJar<'_>, site: &Site, next: Option<&Next>) {
+    if let Some(Next::Application(url)) = next {
+        private_cookie::set(jar, site, COOKIE, url.as_str().to_owned(), Some(KEPT));
+    }
+}
+
+/// What was kept, if it is still an application's.
+pub fn kept(jar: &CookieJar<'_>, site: &Site) -> Option<Next> {
+    let applications = site.config.forward_auth.as_ref()?;
+    Next::parse(&private_cookie::get(jar, site, COOKIE)?, Some(applications))
+}
+
+/// What was kept, once: for somebody who has come in.
+pub fn take(jar: &CookieJar<'_>, site: &Site) -> Option<Next> {
+    let next = kept(jar, site)?;
+    private_cookie::remove(jar, site, COOKIE);
+    Some(next)
 }
 
 /// `text` if a browser sent there stays on this site (open redirects, B-52 to B-55). Browsers take

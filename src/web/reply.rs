@@ -13,7 +13,7 @@ use super::accept::prefers_html;
 use super::input::Refused;
 use super::next::Next;
 use super::{Site, guards, headers, notice, session_cookie, words};
-use crate::accounts::{FieldError, FieldErrors};
+use crate::accounts::{Auth, FieldError, FieldErrors};
 
 /// What one of the two audiences gets.
 enum Answer {
@@ -140,6 +140,11 @@ impl<'r> Responder<'r, 'static> for Reply {
     }
 }
 
+/// Whether anybody may sign up by themselves: no page leads where nobody gets in.
+fn may_sign_up(request: &Request<'_>) -> bool {
+    request.rocket().state::<Auth>().is_some_and(|auth| auth.may_sign_up(false))
+}
+
 /// Whether this request comes from a browser.
 pub fn wants_page(request: &Request<'_>) -> bool {
     prefers_html(request.headers().get("Accept"))
@@ -163,6 +168,7 @@ impl<'r> Responder<'r, 'static> for Page {
                 "account",
                 guards::account(request).map_or(Value::Null, |email| json!({ "email": email })),
             ),
+            ("may_sign_up", json!(may_sign_up(request))),
             ("notice", json!(notice::take(request.cookies(), site))),
             ("classroom", json!(site.config.classroom)),
             ("form", json!({ "email": "", "next": "", "remember": false })),

@@ -90,6 +90,10 @@ mod tests {
             "form": { "email": PAYLOAD, "next": PAYLOAD, "remember": true },
             "errors": { "email": list, "password": list, "new_password": list, "form": list },
             "summary": [{ "href": PAYLOAD, "text": PAYLOAD }],
+            "may_sign_up": true,
+            "host": PAYLOAD,
+            "domain": PAYLOAD,
+            "target": PAYLOAD,
             "email": PAYLOAD,
             "minutes": 30,
             "min_length": 8,
@@ -97,6 +101,12 @@ mod tests {
             "status": 500,
             "request_id": PAYLOAD,
             "retry_after": 120,
+            "seconds": 120,
+            "wait": PAYLOAD,
+            "back": PAYLOAD,
+            "unlock": PAYLOAD,
+            "hours": 24,
+            "same_browser": false,
         })
     }
 

@@ -15,6 +15,7 @@ use crate::web::client::Client;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
 use crate::web::input::{BadInput, Fields, Form, Input, Refused, WITHOUT_PASSWORD};
+use crate::web::next::{self, Next};
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, private_cookie, session_cookie, words};
@@ -124,7 +125,7 @@ pub async fn open_link(
         return super::dead_link(auth, &client, Event::ConfirmRefused, dead()).await;
     }
     private_cookie::set(jar, site, COOKIE, token.expose_secret().to_owned(), Some(LINK_LIFETIME));
-    Ok(Reply::see_other("/confirm/new", (Status::Ok, message(words::CONFIRM_LIVE))))
+    Ok(Reply::see_other("/confirm/new", (Status::Ok, message(words::CONFIRM_BY_POST))))
 }
 
 #[get("/confirm/new")]
@@ -136,7 +137,9 @@ pub async fn show_new(
 ) -> Result<Reply, WebError> {
     Ok(match handed_over(auth, site, jar).await? {
         Some(pending) => {
-            Reply::form_page(new_page(auth, site, jar, &pending), words::CONFIRM_BY_POST)
+            let next = next::kept(jar, site);
+            let page = new_page(auth, site, jar, &pending).leads_to(next.as_ref());
+            Reply::form_page(page, words::CONFIRM_BY_POST)
         }
         None => dead(),
     })
@@ -188,7 +191,9 @@ pub async fn submit(
                 notice::leave(jar, site, Notice::SignedUp);
             }
             let told = json!({ "email": confirmed.email, "message": words::EMAIL_CONFIRMED });
-            Ok(Reply::see_other("/profile", (Status::Ok, told)))
+            let next = next::take(jar, site);
+            let next = next.as_ref().map_or("/profile", Next::as_str);
+            Ok(Reply::see_other(next, (Status::Ok, told)))
         }
         Err(ConfirmError::Invalid(errors)) => {
             let refused = Refused { errors, ..Refused::default() };

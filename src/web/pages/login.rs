@@ -5,6 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post};
 use secrecy::SecretString;
 use serde_json::json;
+use url::Url;
 
 use crate::accounts::Auth;
 use crate::accounts::login::{LogIn, LogInError};
@@ -15,7 +16,7 @@ use crate::web::client::Client;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
 use crate::web::input::{BadInput, Fields, Form, Input, Refused};
-use crate::web::next::Next;
+use crate::web::next::{self, Next};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, door_cookie, session_cookie, words};
 
@@ -50,6 +51,8 @@ pub async fn show(
 ) -> Result<Reply, WebError> {
     let next = next.and_then(|next| Next::parse(next, site.config.forward_auth.as_ref()));
     let Some(signed_in) = visitor.0 else {
+        next::keep(jar, site, next.as_ref());
+        let next = next.or_else(|| next::kept(jar, site));
         let kept = next.iter().map(kept).collect();
         let form = Refused { kept, ..Refused::default() };
         let page = page().leads_to(next.as_ref()).form(&form);
@@ -58,6 +61,9 @@ pub async fn show(
     match (next, session_cookie::get(jar, site)) {
         // Signed in here and not yet there: the door's cookie was lost, or there was none.
         (Some(Next::Application(url)), Some(id)) => {
+            if door_cookie::was_tried(jar, site) {
+                return Ok(shut(site, &url));
+            }
             if signed_in.session.door_key.is_none() {
                 auth.add_door(&id).await?;
             }
@@ -101,6 +107,8 @@ pub async fn submit(
         Ok(session) => {
             audit::record(Event::LoggedIn, Some(session.user.id), &client.source);
             session_cookie::begin(jar, site, auth, session);
+            let kept = next::take(jar, site);
+            let next = next.or(kept);
             let next = next.as_ref().map_or("/profile", Next::as_str);
             let logged_in = json!({ "email": form.email, "message": words::LOGGED_IN });
             Ok(Reply::see_other(next, (Status::Ok, logged_in)))
@@ -121,6 +129,17 @@ pub async fn submit(
         }
         Err(LogInError::Broken(cause)) => Err(cause.into()),
     }
+}
+
+/// Sent to an application a moment ago and back at once: a browser that refuses the cookie would go
+/// round in circles.
+fn shut(site: &Site, target: &Url) -> Reply {
+    let domain = site.config.forward_auth.as_ref().map(|it| it.domain.as_str());
+    let page = Page::new("door_shut")
+        .with("host", target.host_str())
+        .with("domain", domain)
+        .with("target", target.as_str());
+    Reply::form_page(page, words::LOG_IN_BY_POST)
 }
 
 fn kept(next: &Next) -> (String, String) {

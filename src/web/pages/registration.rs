@@ -15,6 +15,7 @@ use crate::web::client::Client;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
 use crate::web::input::{BadInput, Fields, Form, Input, Refused};
+use crate::web::next::{self, Next};
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, form_guard, private_cookie, session_cookie, words};
@@ -61,7 +62,8 @@ pub async fn show(
     form_guard::begin(jar, site);
     let address = invited.clone().unwrap_or_default();
     let form = Refused::keeping(address, FieldErrors::default());
-    let page = page(auth, site, invited.as_deref(), &form).form(&form);
+    let page = page(auth, site, invited.as_deref(), &form);
+    let page = page.leads_to(next::kept(jar, site).as_ref()).form(&form);
     Ok(Reply::form_page(page, words::SIGN_UP_BY_POST))
 }
 
@@ -127,7 +129,9 @@ fn welcome(
                 private_cookie::remove(jar, site, INVITATION_COOKIE);
             }
             let created = json!({ "email": email, "message": words::USER_CREATED });
-            Reply::see_other("/profile", (Status::Ok, created))
+            let next = next::take(jar, site);
+            let next = next.as_ref().map_or("/profile", Next::as_str);
+            Reply::see_other(next, (Status::Ok, created))
         }
         SignedUp::Pending { browser } => {
             audit::record(Event::SignUpAsked, None, &client.source);

@@ -2,6 +2,8 @@
 //! RFC 9110 (10.2.3) and draft-ietf-httpapi-ratelimit-headers-11; and nothing that tells which
 //! addresses have accounts (B-08).
 
+use std::time::Duration;
+
 use gatehouse::clock::Timestamp;
 use rocket::http::Method;
 use serde_json::json;
@@ -202,6 +204,26 @@ fn waiting_as_long_as_told_is_enough_and_a_second_less_is_not() {
         }
         println!("{settings}: {told:?}");
         assert_eq!(told[..8], [1, 2, 4, 8, 16, 32, 64, 128]);
+    }
+}
+
+#[test]
+fn a_fraction_of_a_second_is_told_as_a_whole_one() {
+    for millis in [1, 300, 999] {
+        let app = guarded();
+        let guesser = Guesser::at(app.auth(), "203.0.113.9");
+        let mut now = Timestamp::now();
+        for pause in [1, 2, 4, 8] {
+            guesser.closes_ann(now);
+            let asked = now + Duration::from_millis(millis);
+            let told = guesser.tries(ANN, WRONG, asked).refusal().retry_after;
+            assert_eq!(told.as_secs(), pause, "{millis} ms after the last try");
+            if told > SECOND {
+                guesser.tries(ANN, WRONG, asked + told - SECOND).refusal();
+            }
+            now = asked + told;
+            assert!(guesser.tries(ANN, WRONG, now).is_checked(), "{millis} ms, {told:?}");
+        }
     }
 }
 
