@@ -49,11 +49,35 @@ struct Lane {
 
 #[derive(Default)]
 struct Waiting {
-    /// With the client that each is for.
-    jobs: VecDeque<(String, Job)>,
-    /// How many of each client's wait.
+    jobs: VecDeque<(Place, Job)>,
+    /// How many places are given away, to those who wait and to those who will.
+    places: usize,
+    /// And to each client.
     of_client: HashMap<String, usize>,
     closed: bool,
+}
+
+/// A place in the queue, free again when its work begins or when it is dropped. It is taken before
+/// anything is looked up or written: a crowd that comes at one moment would find room for all, and
+/// be turned away much later.
+pub struct Place {
+    lane: Arc<Lane>,
+    client: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiting = self.lane.lock();
+        waiting.places -= 1;
+        let own = waiting.of_client.get_mut(&self.client);
+        let left = own.map_or(0, |own| {
+            *own -= 1;
+            *own
+        });
+        if left == 0 {
+            waiting.of_client.remove(&self.client);
+        }
+    }
 }
 
 struct Open(Arc<Lane>);
@@ -89,15 +113,24 @@ impl Hasher {
         self.lane.lock().jobs.len()
     }
 
-    /// Refuses as [`Hasher::verify`] would: late comers are told before anything is looked up.
-    pub fn check_room(&self, client: &str) -> Result<(), Overloaded> {
-        self.lane.room(&self.lane.lock(), client)
+    /// A place for one password of the client of that address; late comers are told at once.
+    pub fn reserve(&self, client: &str) -> Result<Place, Overloaded> {
+        let mut waiting = self.lane.lock();
+        self.lane.room(&waiting, client)?;
+        waiting.places += 1;
+        *waiting.of_client.entry(client.to_owned()).or_default() += 1;
+        Ok(Place { lane: self.lane.clone(), client: client.to_owned() })
     }
 
     /// See [`hash_password`]. `client` is the address that asks.
     pub async fn hash(&self, password: &SecretString, client: &str) -> Result<String, Broken> {
+        self.hash_at(self.reserve(client)?, password).await
+    }
+
+    /// [`Hasher::hash`] at a place that was reserved.
+    pub async fn hash_at(&self, place: Place, password: &SecretString) -> Result<String, Broken> {
         let (password, cost) = (password.clone(), self.cost);
-        Ok(self.run(client, move || hash_password(&password, cost)).await??)
+        Ok(self.run(place, move || hash_password(&password, cost)).await??)
     }
 
     /// See [`verify_password`].
@@ -107,13 +140,23 @@ impl Hasher {
         stored: Option<String>,
         client: &str,
     ) -> Result<bool, Overloaded> {
+        self.verify_at(self.reserve(client)?, password, stored).await
+    }
+
+    /// [`Hasher::verify`] at a place that was reserved.
+    pub async fn verify_at(
+        &self,
+        place: Place,
+        password: &SecretString,
+        stored: Option<String>,
+    ) -> Result<bool, Overloaded> {
         let (password, cost) = (password.clone(), self.cost);
-        self.run(client, move || verify_password(&password, stored.as_deref(), cost)).await
+        self.run(place, move || verify_password(&password, stored.as_deref(), cost)).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
-        client: &str,
+        place: Place,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Overloaded> {
         let (reply, answer) = oneshot::channel();
@@ -123,7 +166,7 @@ impl Hasher {
                 let _ = reply.send(work());
             }
         });
-        self.lane.push(client, job)?;
+        self.lane.push(place, job);
         // No answer means that the work panicked: whoever asked is not let in.
         answer.await.map_err(|_| Overloaded { retry_after: Duration::from_secs(1) })
     }
@@ -149,44 +192,32 @@ impl Lane {
     /// link, could fill it all and shut everybody else out.
     fn room(&self, waiting: &Waiting, client: &str) -> Result<(), Overloaded> {
         let own = waiting.of_client.get(client).copied().unwrap_or(0);
-        if waiting.jobs.len() < self.limit && own < self.limit.div_ceil(2) {
+        if waiting.places < self.limit && own < self.limit.div_ceil(2) {
             return Ok(());
         }
         // A hash takes about a quarter of a second; the queue is shared by every core.
-        let seconds = (waiting.jobs.len() as u64 / 8).clamp(1, 60);
+        let seconds = (waiting.places as u64 / 8).clamp(1, 60);
         Err(Overloaded { retry_after: Duration::from_secs(seconds) })
     }
 
-    fn push(&self, client: &str, job: Job) -> Result<(), Overloaded> {
-        let mut waiting = self.lock();
-        self.room(&waiting, client)?;
-        *waiting.of_client.entry(client.to_owned()).or_default() += 1;
-        waiting.jobs.push_back((client.to_owned(), job));
-        drop(waiting);
+    fn push(&self, place: Place, job: Job) {
+        self.lock().jobs.push_back((place, job));
         self.wake.notify_one();
-        Ok(())
     }
 
     fn work(&self) {
-        while let Some(job) = self.next() {
+        while let Some((place, job)) = self.next() {
+            drop(place);
             // A panic in one job must not cost the lane a thread.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<(Place, Job)> {
         let mut waiting = self.lock();
         loop {
-            if let Some((client, job)) = waiting.jobs.pop_front() {
-                let own = waiting.of_client.get_mut(&client);
-                let left = own.map_or(0, |own| {
-                    *own -= 1;
-                    *own
-                });
-                if left == 0 {
-                    waiting.of_client.remove(&client);
-                }
-                return Some(job);
+            if let Some(next) = waiting.jobs.pop_front() {
+                return Some(next);
             }
             if waiting.closed {
                 return None;
@@ -216,7 +247,7 @@ mod tests {
             let hasher = hasher.clone();
             async move {
                 hasher
-                    .run("busy", move || {
+                    .run(hasher.reserve("busy").expect("room"), move || {
                         entered.send(()).expect("heard");
                         gate.recv().expect("released")
                     })
@@ -226,11 +257,15 @@ mod tests {
         tokio::task::spawn_blocking(move || begun.recv().expect("the thread is busy"))
             .await
             .expect("joined");
-        hasher.lane.push("one", Box::new(|| {})).expect("room for two");
-        assert!(hasher.check_room("one").is_err(), "half of the queue is its");
-        hasher.lane.push("other", Box::new(|| {})).expect("room for two");
+        let one = hasher.reserve("one").expect("room for two");
+        assert!(hasher.reserve("one").is_err(), "half of the queue is its");
+        drop(one);
+        hasher.lane.push(hasher.reserve("one").expect("room again"), Box::new(|| {}));
+        // Reserved is as good as taken.
+        let other = hasher.reserve("other").expect("room for two");
         let refused = hasher.verify(&SecretString::from("x".to_owned()), None, "third").await;
         assert!(refused.is_err_and(|full| full.retry_after >= Duration::from_secs(1)));
+        hasher.lane.push(other, Box::new(|| {}));
         release.send(()).expect("the job waits");
         busy.await.expect("joined").expect("answered");
         while hasher.verify(&SecretString::from("x".to_owned()), None, "one").await.is_err() {
@@ -242,7 +277,8 @@ mod tests {
     async fn a_panic_answers_and_keeps_the_thread() {
         let hasher =
             Hasher::start(&HasherConfig { cost: 4, threads: 1, queue: 2 }).expect("started");
-        assert!(hasher.run("one", || panic!("on purpose")).await.map(|(): ()| ()).is_err());
-        assert_eq!(hasher.run("one", || 7).await.expect("the thread lives"), 7);
+        let place = || hasher.reserve("one").expect("room");
+        assert!(hasher.run(place(), || panic!("on purpose")).await.map(|(): ()| ()).is_err());
+        assert_eq!(hasher.run(place(), || 7).await.expect("the thread lives"), 7);
     }
 }

@@ -5,6 +5,7 @@ use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
+use super::hasher::Place;
 use super::password::{MAX_BYTES, is_cheaper};
 use super::session::{Beginning, NewSession, start_known};
 use super::throttle::{Bucket, Deed, Limited, Quota, TakeError, give_back};
@@ -61,7 +62,7 @@ impl Auth {
     /// True only for the right pair. The same work is done when the address is unknown.
     pub async fn valid_login(&self, email: &str, password: &SecretString) -> Result<bool, Broken> {
         let user = self.db.read(|conn| find(conn, email)).await?;
-        Ok(self.is_right(user.as_ref(), password, "").await?)
+        Ok(self.is_right(self.hasher.reserve("")?, user.as_ref(), password).await?)
     }
 
     /// Verifies the pair, ends this browser's former session, begins a new one. What is tried too
@@ -69,14 +70,14 @@ impl Auth {
     pub async fn log_in(&self, attempt: LogIn, now: Timestamp) -> Result<NewSession, LogInError> {
         // Late comers are not worth a look into the database.
         let client = Bucket::client_key(&attempt.beginning.device.ip);
-        self.hasher.check_room(&client).map_err(Broken::from)?;
+        let place = self.hasher.reserve(&client).map_err(Broken::from)?;
         let (user, buckets) = self.db.read(|conn| look_up(conn, &attempt, now)).await?;
         let slip = self.take(Deed::LogIn, buckets, now).await?;
         let wrong = LogInError::WrongCredentials {
             user: user.as_ref().map(|user| user.id),
             quota: slip.quota.clone(),
         };
-        let right = match self.is_right(user.as_ref(), &attempt.password, &client).await {
+        let right = match self.is_right(place, user.as_ref(), &attempt.password).await {
             Ok(right) => right,
             Err(full) => {
                 // Nobody looked at it: a flood of others' must not use up an owner's tries.
@@ -113,16 +114,16 @@ impl Auth {
     /// Whether the address is unknown, its hash broken or the password wrong: one bcrypt.
     async fn is_right(
         &self,
+        place: Place,
         user: Option<&User>,
         password: &SecretString,
-        client: &str,
     ) -> Result<bool, Overloaded> {
         // Too long for any account: not worth a hash, and the same for every address.
         if password.expose_secret().len() > MAX_BYTES {
             return Ok(false);
         }
         let stored = user.map(|user| user.hashed_password.clone());
-        Ok(self.hasher.verify(password, stored, client).await? && user.is_some())
+        Ok(self.hasher.verify_at(place, password, stored).await? && user.is_some())
     }
 }
 

@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::auth::Auth;
 use super::email::Email;
+use super::hasher::Place;
 use super::invitation;
 use super::mailed_token::{self, Purpose};
 use super::session::{Beginning, NewSession, start_known};
@@ -101,7 +102,8 @@ impl Auth {
         now: Timestamp,
     ) -> Result<User, RegisterError> {
         let email = self.check_registration(email, password)?;
-        let hashed_password = self.hash_for_new_user(&email, password, "").await?;
+        let place = self.hasher.reserve("").map_err(Broken::from)?;
+        let hashed_password = self.hash_for_new_user(place, &email, password).await?;
         self.db.write(move |conn| Ok(add_user(conn, &email, &hashed_password, now)?)).await
     }
 
@@ -126,13 +128,13 @@ impl Auth {
             return Err(RegisterError::Invalid(errors));
         }
         let client = Bucket::client_key(&wish.ip);
-        self.hasher.check_room(&client).map_err(Broken::from)?;
+        let place = self.hasher.reserve(&client).map_err(Broken::from)?;
         let slip = self.take_for_client(Deed::SignUp, &wish.ip, now).await?;
         let confirms = self.config.confirm_email && !invited;
         let hashed = if confirms {
-            self.hasher.hash(&wish.password, &client).await.map_err(RegisterError::from)
+            self.hasher.hash_at(place, &wish.password).await.map_err(RegisterError::from)
         } else {
-            self.hash_for_new_user(&email, &wish.password, &client).await
+            self.hash_for_new_user(place, &email, &wish.password).await
         };
         let hashed_password = match hashed {
             // Nothing came of it: others' storm must not use up a newcomer's tries.
@@ -186,9 +188,9 @@ impl Auth {
     /// Looks first, which spares a hash; the unique index in `add_user` is what decides.
     async fn hash_for_new_user(
         &self,
+        place: Place,
         email: &Email,
         password: &SecretString,
-        client: &str,
     ) -> Result<String, RegisterError> {
         let known = self
             .db
@@ -201,7 +203,7 @@ impl Auth {
         if known.is_some() {
             return Err(RegisterError::EmailTaken);
         }
-        Ok(self.hasher.hash(password, client).await?)
+        Ok(self.hasher.hash_at(place, password).await?)
     }
 
     fn check_registration(

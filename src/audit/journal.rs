@@ -35,6 +35,8 @@ enum Message {
     Entry(Entry),
     /// Answered once everything before it is written.
     Flush(SyncSender<()>),
+    /// The same; and the thread ends, and lets go of the database.
+    Close(SyncSender<()>),
 }
 
 struct Entry {
@@ -66,9 +68,13 @@ impl Journal {
         let (sender, receiver) = sync_channel(QUEUE);
         let figures = Arc::new(Figures::default());
         let counted = figures.clone();
-        thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || write_all(&db, &receiver, &counted))?;
+        thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            let closed = write_all(&db, &receiver, &counted);
+            drop(db);
+            if let Some(closed) = closed {
+                let _ = closed.send(());
+            }
+        })?;
         Ok(Self { sender, figures })
     }
 
@@ -103,8 +109,18 @@ impl Journal {
 
     /// Returns once everything recorded so far is written, or could not be.
     pub fn flush(&self) {
+        self.wait_for(Message::Flush);
+    }
+
+    /// [`Journal::flush`] for the end of the service: a database that somebody holds is not closed
+    /// in order. What comes later is in the log alone.
+    pub fn close(&self) {
+        self.wait_for(Message::Close);
+    }
+
+    fn wait_for(&self, message: fn(SyncSender<()>) -> Message) {
         let (done, written) = sync_channel(1);
-        if self.sender.send(Message::Flush(done)).is_ok() {
+        if self.sender.send(message(done)).is_ok() {
             let _ = written.recv();
         }
     }
@@ -134,9 +150,10 @@ pub fn newest(conn: &mut AnyConnection, user: Option<i64>, most: i64) -> QueryRe
     rows.limit(most).load(conn)
 }
 
-fn write_all(db: &Db, receiver: &Receiver<Message>, figures: &Figures) {
+/// Whom to tell once the database is let go of; nobody when the last handle is gone.
+fn write_all(db: &Db, receiver: &Receiver<Message>, figures: &Figures) -> Option<SyncSender<()>> {
     while let Ok(first) = receiver.recv() {
-        let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+        let (mut batch, mut waiting, mut closed) = (Vec::new(), Vec::new(), None);
         if matches!(first, Message::Entry(_)) {
             thread::sleep(GATHER);
         }
@@ -144,6 +161,7 @@ fn write_all(db: &Db, receiver: &Receiver<Message>, figures: &Figures) {
             match message {
                 Message::Entry(entry) => batch.push(entry),
                 Message::Flush(done) => waiting.push(done),
+                Message::Close(done) => closed = Some(done),
             }
         }
         let batch = merged(batch);
@@ -154,7 +172,11 @@ fn write_all(db: &Db, receiver: &Receiver<Message>, figures: &Figures) {
         for done in waiting {
             let _ = done.send(());
         }
+        if closed.is_some() {
+            return closed;
+        }
     }
+    None
 }
 
 /// The same event of the same person from the same address is one row: a flood of refusals must

@@ -74,7 +74,7 @@ async fn serve(config: Config, service: Service) -> Result<(), StartError> {
     // The mail in the worker's hands leaves; one that takes too long is tried again later.
     let worker_ends = spawn_blocking(move || {
         bell.stop();
-        journal.flush();
+        journal.close();
         let thread = worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         thread.map(JoinHandle::join)
     });

@@ -106,6 +106,8 @@ fn b99_a_mail_server_that_is_down_loses_nothing_and_nobody_notices() {
     sign_up(&server, "ann@example.com");
     let while_up = ask(&server, "ann@example.com");
     let first = up.wait_for(1).remove(0);
+    // It says so before it says yes to the client.
+    eventually("the yes is heard", || queued(&home).is_empty().then_some(()));
     drop(up);
 
     let while_down = ask(&server, "ann@example.com");
