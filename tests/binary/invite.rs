@@ -37,7 +37,10 @@ fn refuses(home: &Home, email: &str, why: &str) {
 #[test]
 fn the_link_is_printed_alone_mailed_and_good_for_one_account() {
     let home = home_with("invited");
-    // Before the first start, too.
+    // Started anywhere else it must not make a second service.
+    home.run(&["invite", ANN]).exits(1).says("there is no database data/gatehouse.db");
+    assert!(home.listing().is_empty(), "{:?}", home.listing());
+    home.start().stop();
     let ended = home.run(&["invite", ANN]);
     let path = printed_path(&ended);
     assert!(ended.err.contains("the mail to ann@example.com leaves while the service runs"));
@@ -85,10 +88,10 @@ fn an_invitation_made_while_the_service_runs_works_and_voids_the_one_before() {
 #[test]
 fn where_nobody_can_be_invited_it_says_so() {
     let home = home_with("closed");
-    home.run(&["migrate"]).exits(0);
+    home.start().stop();
     refuses(&home, ANN, "cannot invite ann@example.com: sign-up is closed (sign_up)");
     let home = home_with("open");
-    home.run(&["migrate"]).exits(0);
+    home.start().stop();
     refuses(&home, "no address", "cannot invite no address: this is no e-mail address");
     printed_path(&home.run(&["invite", ANN]));
 }
@@ -105,4 +108,18 @@ fn a_command_that_cannot_be_read_is_exit_status_2() {
     ended.exits(2).complains_in_one_line().says("sign_up");
     home.run(&["invite", "--help"]).exits(0).says("single-use link").says("7 days");
     assert!(home.listing().is_empty(), "{:?}", home.listing());
+}
+
+#[test]
+fn an_operator_reads_what_happened() {
+    let home = home_with("invited");
+    home.run(&["events"]).exits(1).says("there is no database");
+    home.start().stop();
+    home.run(&["events"]).exits(0).says("no event is kept");
+    printed_path(&home.run(&["invite", ANN]));
+    let listed = home.run(&["events"]);
+    listed.exits(0);
+    assert_eq!(listed.out.lines().count(), 1, "{listed:?}");
+    assert!(listed.out.contains("  invited ") && !listed.out.contains(ANN), "{listed:?}");
+    home.run(&["events", "--user", "1"]).exits(0).says("no event is kept");
 }
