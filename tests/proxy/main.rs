@@ -21,6 +21,7 @@ mod patience;
 mod address; // whose address Gatehouse sees
 mod door; // who gets to the application, and what it learns
 mod edges; // what the proxies themselves refuse
+mod flood; // log-ins as fast as they are answered
 mod people; // the way through the door in Chromium
 mod slow; // clients that are slow on purpose
 mod unit; // the service of systemd
