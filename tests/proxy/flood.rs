@@ -22,17 +22,17 @@ fn b74_a_flood_of_log_ins_is_not_felt_on_pages(kind: Kind) {
     let quiet = Pulse::during(&site, &ann, || thread::sleep(SPAN / 2)).1;
     let before = site.gatehouse.memory().expect("running");
     let (answers, flood) = Pulse::during(&site, &ann, || {
+        let one = |number: u8| {
+            let (mut visitor, end) = (site.visitor(20 + number), Instant::now() + SPAN);
+            let email = format!("n{number}@example.org");
+            let form = [("email", email.as_str()), ("password", "a wrong harbour")];
+            let mut answers = Vec::new();
+            while Instant::now() < end {
+                answers.push(visitor.post(LOGIN, "/sessions", &form).status);
+            }
+            answers
+        };
         thread::scope(|scope| {
-            let one = |number: u8| {
-                let (mut visitor, end) = (site.visitor(20 + number), Instant::now() + SPAN);
-                let email = format!("n{number}@example.org");
-                let form = [("email", email.as_str()), ("password", "a wrong harbour")];
-                let mut answers = Vec::new();
-                while Instant::now() < end {
-                    answers.push(visitor.post(LOGIN, "/sessions", &form).status);
-                }
-                answers
-            };
             let one = &one;
             let crowd: Vec<_> = (0..CROWD).map(|number| scope.spawn(move || one(number))).collect();
             crowd.into_iter().flat_map(|one| one.join().expect("no panic")).collect::<Vec<_>>()
