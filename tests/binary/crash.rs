@@ -16,7 +16,7 @@ use crate::program::{Home, NEW_PASSWORD, PASSWORD, Running};
 use crate::rows::integrity;
 
 /// Rounds in the test command; GATEHOUSE_CRASH_ROUNDS makes them more (script/crash).
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 12;
 const WRITES: usize = 200;
 const CLIENTS: usize = 8;
 /// The window of a limit, in seconds: longer than the test.
