@@ -122,8 +122,8 @@ impl Auth {
                     .values((
                         sign_ups::email.eq(email.as_typed()),
                         sign_ups::email_key.eq(email.key()),
-                        sign_ups::hashed_password.eq(hashed_password),
-                        sign_ups::browser.eq(key),
+                        sign_ups::hashed_password.eq(&hashed_password),
+                        sign_ups::browser.eq(&key),
                         sign_ups::created_at.eq(now),
                     ))
                     .returning(sign_ups::id)
@@ -143,9 +143,9 @@ impl Auth {
     ) -> Result<Option<Pending>, DbError> {
         let key = fingerprint(browser);
         self.db
-            .read(|conn| {
+            .read(move |conn| {
                 sign_ups::table
-                    .filter(sign_ups::browser.eq(key))
+                    .filter(sign_ups::browser.eq(&key))
                     .filter(sign_ups::created_at.gt(now - LIFETIME))
                     .select(Pending::as_select())
                     .first(conn)
@@ -161,7 +161,8 @@ impl Auth {
         token: &SecretString,
         now: Timestamp,
     ) -> Result<Option<Pending>, DbError> {
-        self.db.read(|conn| Ok(find_by_token(conn, token, now)?)).await
+        let token = token.clone();
+        self.db.read(move |conn| Ok(find_by_token(conn, &token, now)?)).await
     }
 
     /// Sends the link again, to a corrected address where `email` is another; the link mailed

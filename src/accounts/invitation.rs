@@ -9,7 +9,7 @@ use super::registration::SignUpPolicy;
 use super::user::{UserKey, find_user_by};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
-use crate::db::DbError;
+use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
 use crate::mail::messages::Invitation;
 use crate::mail::outbox::{self, Content, Note};
@@ -83,6 +83,10 @@ impl Auth {
         token: &SecretString,
         now: Timestamp,
     ) -> Result<Option<MailedToken>, DbError> {
-        self.db.read(|conn| Ok(mailed_token::find(conn, Purpose::Invitation, token, now)?)).await
+        let token = token.clone();
+        let find = move |conn: &mut AnyConnection| {
+            Ok(mailed_token::find(conn, Purpose::Invitation, &token, now)?)
+        };
+        self.db.read(find).await
     }
 }

@@ -61,7 +61,8 @@ impl From<TakeError> for LogInError {
 impl Auth {
     /// True only for the right pair. The same work is done when the address is unknown.
     pub async fn valid_login(&self, email: &str, password: &SecretString) -> Result<bool, Broken> {
-        let user = self.db.read(|conn| find(conn, email)).await?;
+        let email = email.to_owned();
+        let user = self.db.read(move |conn| find(conn, &email)).await?;
         Ok(self.is_right(self.hasher.reserve("")?, user.as_ref(), password).await?)
     }
 
@@ -71,12 +72,12 @@ impl Auth {
         // Late comers are not worth a look into the database.
         let client = Bucket::client_key(&attempt.beginning.device.ip);
         let place = self.hasher.reserve(&client).map_err(Broken::from)?;
-        let (user, buckets) = self.db.read(|conn| look_up(conn, &attempt, now)).await?;
+        let (email, beginning) = (attempt.email, attempt.beginning.clone());
+        let look = move |conn: &mut AnyConnection| look_up(conn, &email, &beginning, now);
+        let (user, buckets) = self.db.read(look).await?;
         let slip = self.take(Deed::LogIn, buckets, now).await?;
-        let wrong = LogInError::WrongCredentials {
-            user: user.as_ref().map(|user| user.id),
-            quota: slip.quota.clone(),
-        };
+        let (id, quota) = (user.as_ref().map(|user| user.id), slip.quota.clone());
+        let wrong = move || LogInError::WrongCredentials { user: id, quota: quota.clone() };
         let right = match self.is_right(place, user.as_ref(), &attempt.password).await {
             Ok(right) => right,
             Err(full) => {
@@ -85,7 +86,7 @@ impl Auth {
                 return Err(Broken::from(full).into());
             }
         };
-        let Some(user) = user.filter(|_| right) else { return Err(wrong) };
+        let Some(user) = user.filter(|_| right) else { return Err(wrong()) };
         let new_hash = if is_cheaper(&user.hashed_password, self.hasher.cost()) {
             // One that finds no room is made at another log-in.
             self.hasher.hash(&attempt.password, &client).await.ok()
@@ -98,15 +99,17 @@ impl Auth {
                 // The password may have been changed while its hash was being compared.
                 let current = find_user_by(conn, UserKey::Id(user.id)).optional()?;
                 if current.is_none_or(|now| now.hashed_password != user.hashed_password) {
-                    return Err(wrong);
+                    return Err(wrong());
                 }
-                if let Some(hash) = new_hash {
-                    let changes =
-                        UserChanges { hashed_password: Some(hash), ..UserChanges::default() };
+                if let Some(hash) = &new_hash {
+                    let changes = UserChanges {
+                        hashed_password: Some(hash.clone()),
+                        ..UserChanges::default()
+                    };
                     update_user(conn, user.id, &changes)?;
                 }
                 give_back(conn, &slip)?;
-                Ok(start_known(conn, user, &attempt.beginning, &limits, now)?)
+                Ok(start_known(conn, user.clone(), &attempt.beginning, &limits, now)?)
             })
             .await
     }
@@ -135,18 +138,19 @@ fn find(conn: &mut AnyConnection, email: &str) -> Result<Option<User>, DbError> 
 /// before is told apart from strangers, so that they cannot lock the owner out.
 fn look_up(
     conn: &mut AnyConnection,
-    attempt: &LogIn,
+    email: &str,
+    beginning: &Beginning,
     now: Timestamp,
 ) -> Result<(Option<User>, Vec<Bucket>), DbError> {
-    let user = find(conn, &attempt.email)?;
+    let user = find(conn, email)?;
     // Nobody has a negative id: an unknown address costs the same look-up.
     let id = user.as_ref().map_or(-1, |user| user.id);
-    if let Some(secret) = &attempt.beginning.known_device
+    if let Some(secret) = &beginning.known_device
         && device::is_known(conn, secret, id, now)?
     {
         return Ok((user, vec![Bucket::device(secret, id)]));
     }
-    let ip = &attempt.beginning.device.ip;
-    let buckets = vec![Bucket::Server, Bucket::client(ip), Bucket::account(&attempt.email)];
+    let ip = &beginning.device.ip;
+    let buckets = vec![Bucket::Server, Bucket::client(ip), Bucket::account(email)];
     Ok((user, buckets))
 }

@@ -94,9 +94,10 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Option<User>, DbError> {
         let lifetime = self.config.reset_lifetime;
+        let token = token.clone();
         let user = self
             .db
-            .read(|conn| {
+            .read(move |conn| {
                 find_user_by(conn, UserKey::ResetToken(token.expose_secret()))
                     .optional()
                     .map_err(DbError::from)
@@ -154,7 +155,7 @@ impl Auth {
         let user = self
             .db
             .write(move |conn| {
-                consume(conn, user.id, &key, oldest, hashed_password, now)?;
+                consume(conn, user.id, &key, oldest, &hashed_password, now)?;
                 end_all_sessions(conn, user.id)?;
                 device::forget_all(conn, user.id)?;
                 mailed_token::void_all(conn, user.id)?;
@@ -163,7 +164,7 @@ impl Auth {
                 }
                 let note = Note::to_user(Kind::PasswordChanged, user.id);
                 outbox.add(conn, &note, &notice, now)?;
-                Ok::<_, UpdatePasswordError>(user)
+                Ok::<_, UpdatePasswordError>(user.clone())
             })
             .await?;
         self.bell.ring();
@@ -266,7 +267,7 @@ fn consume(
     user: i64,
     token_key: &str,
     oldest: Timestamp,
-    hashed_password: String,
+    hashed_password: &str,
     now: Timestamp,
 ) -> Result<(), UpdatePasswordError> {
     let changed = diesel::update(
@@ -277,7 +278,7 @@ fn consume(
             .filter(users::reset_asked_at.le(now + SKEW))
             .filter(users::reset_email.eq(users::email_key.nullable())),
     )
-    .set(UserChanges::new_password(hashed_password, now))
+    .set(UserChanges::new_password(hashed_password.to_owned(), now))
     .execute(conn)?;
     if changed == 1 { Ok(()) } else { Err(UpdatePasswordError::DeadToken) }
 }

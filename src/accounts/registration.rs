@@ -192,12 +192,11 @@ impl Auth {
         email: &Email,
         password: &SecretString,
     ) -> Result<String, RegisterError> {
+        let address = email.as_typed().to_owned();
         let known = self
             .db
-            .read(|conn| {
-                find_user_by(conn, UserKey::Email(email.as_typed()))
-                    .optional()
-                    .map_err(DbError::from)
+            .read(move |conn| {
+                find_user_by(conn, UserKey::Email(&address)).optional().map_err(DbError::from)
             })
             .await?;
         if known.is_some() {

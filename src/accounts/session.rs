@@ -222,10 +222,10 @@ impl Auth {
     ) -> Result<Option<(User, Session)>, DbError> {
         let key = fingerprint(id);
         self.db
-            .read(|conn| {
+            .read(move |conn| {
                 users::table
                     .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
-                    .filter(sessions::id.eq(key).and(sessions::expires_at.gt(now)))
+                    .filter(sessions::id.eq(&key).and(sessions::expires_at.gt(now)))
                     // By a clock that was wrong once, nobody stays signed in until that day.
                     .filter(sessions::last_seen_at.le(now + SKEW))
                     .select((users::all_columns, Session::as_select()))
@@ -244,10 +244,10 @@ impl Auth {
     ) -> Result<Option<(User, Session)>, DbError> {
         let key = fingerprint(token);
         self.db
-            .read(|conn| {
+            .read(move |conn| {
                 users::table
                     .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
-                    .filter(sessions::door_key.eq(key).and(sessions::expires_at.gt(now)))
+                    .filter(sessions::door_key.eq(&key).and(sessions::expires_at.gt(now)))
                     .filter(sessions::last_seen_at.le(now + SKEW))
                     .select((users::all_columns, Session::as_select()))
                     .first(conn)
@@ -262,8 +262,8 @@ impl Auth {
         let (row, key) = (fingerprint(session_id), fingerprint(door_token(session_id)));
         self.db
             .write(move |conn| {
-                diesel::update(sessions::table.find(row))
-                    .set(sessions::door_key.eq(key))
+                diesel::update(sessions::table.find(&row))
+                    .set(sessions::door_key.eq(&key))
                     .execute(conn)?;
                 Ok(())
             })
@@ -283,7 +283,7 @@ impl Auth {
         let id = session.id.clone();
         self.db
             .write(move |conn| {
-                diesel::update(sessions::table.find(id))
+                diesel::update(sessions::table.find(&id))
                     .set((sessions::last_seen_at.eq(now), sessions::expires_at.eq(expiry)))
                     .execute(conn)?;
                 Ok(())

@@ -71,7 +71,11 @@ impl Auth {
         token: &SecretString,
         now: Timestamp,
     ) -> Result<Option<MailedToken>, DbError> {
-        self.db.read(|conn| Ok(mailed_token::find(conn, Purpose::Unlock, token, now)?)).await
+        let token = token.clone();
+        let find = move |conn: &mut AnyConnection| {
+            Ok(mailed_token::find(conn, Purpose::Unlock, &token, now)?)
+        };
+        self.db.read(find).await
     }
 
     /// Consumes the link and makes this browser a known device of the account; none when it is

@@ -199,7 +199,8 @@ fn merged(batch: Vec<Entry>) -> Vec<Entry> {
 
 fn insert(conn: &mut AnyConnection, batch: &[Entry]) -> QueryResult<()> {
     for entry in batch {
-        match insert_one(conn, entry, entry.user) {
+        // Within a savepoint: PostgreSQL gives up the whole transaction otherwise.
+        match conn.transaction(|conn| insert_one(conn, entry, entry.user)) {
             // The account was deleted meanwhile.
             Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
                 insert_one(conn, entry, None)?;

@@ -13,7 +13,7 @@ use url::Position;
 use crate::accounts::password::hash_password;
 use crate::accounts::throttle::{Rate, Rates};
 use crate::config::{Config, Profile};
-use crate::db::{Db, migrations};
+use crate::db::{Db, Place, migrations};
 use crate::mail::{Messages, Route, Transport};
 
 /// What was looked at: fine, or in need of something.
@@ -62,17 +62,22 @@ fn key(config: &Config) -> Finding {
 }
 
 fn database_file(config: &Config) -> Finding {
-    let path = config.db.path.display();
+    let path = match &config.db.place {
+        Place::File(path) => path,
+        Place::Server(server) => return Fine(format!("database server: {server}")),
+    };
     match config.db.check_private() {
         Err(error) => Mend(format!("database file: {error}")),
-        Ok(()) if config.db.path.exists() => Fine(format!("database file: {path}")),
-        Ok(()) => Fine(format!("database file: will be made at the first start, {path}")),
+        Ok(()) if path.exists() => Fine(format!("database file: {}", path.display())),
+        Ok(()) => {
+            Fine(format!("database file: will be made at the first start, {}", path.display()))
+        }
     }
 }
 
 fn database(config: &Config) -> Finding {
-    if !config.db.path.exists() {
-        return can_be_made("database", &config.db.path, "database_url");
+    if let Some(path) = config.db.file().filter(|path| !path.exists()) {
+        return can_be_made("database", path, "database_url");
     }
     let looked = Db::open(&config.db)
         .map_err(|error| error.to_string())

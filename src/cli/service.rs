@@ -88,8 +88,10 @@ impl Service {
 /// For commands that mean a service that is there: started in another folder, or without its key,
 /// they would make a new one beside it.
 pub fn must_exist(config: &Config) -> Result<(), StartError> {
-    let database = config.db.path.display();
-    if !config.db.path.exists() {
+    // A server is there or says that it is not, and its key is always set.
+    let Some(path) = config.db.file() else { return Ok(()) };
+    if !path.exists() {
+        let database = path.display();
         return Err(StartError::Other(format!(
             "there is no database {database}: run this in the service's folder, with its settings"
         )));

@@ -5,7 +5,7 @@ mod limits;
 mod mail;
 mod site;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 use url::Url;
@@ -17,7 +17,8 @@ use crate::accounts::hasher::HasherConfig;
 use crate::accounts::password::{HIGHEST_COST, Rules};
 use crate::accounts::session::Limits;
 use crate::accounts::throttle::ThrottleConfig;
-use crate::db::DbConfig;
+use crate::db::postgres::Server;
+use crate::db::{DbConfig, Place};
 use crate::mail::MailConfig;
 use crate::theme::Theme;
 use crate::web::WebConfig;
@@ -29,7 +30,7 @@ const SHORTEST_PASSWORD: usize = 8;
 pub fn assemble(
     sources: &Sources,
     settings: Settings,
-    smtp_password: Option<SecretString>,
+    passwords: Passwords,
     secret_key: Option<SecretKey>,
 ) -> Result<Config, ConfigError> {
     let profile = sources.profile;
@@ -38,7 +39,8 @@ pub fn assemble(
     let port = free_port(sources, &settings)?;
     let base_url = site::base_url(sources, &settings, port)?;
     let theme = theme(sources, &settings)?;
-    let db_path = database_path(sources, &settings.database_url)?;
+    let place = database(sources, &settings.database_url, passwords.database.as_ref())?;
+    let key_file = key_file(sources, &place, secret_key.is_some())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = or_default(settings.workers, cores);
     let pool_size =
@@ -48,8 +50,8 @@ pub fn assemble(
         address: settings.address,
         port,
         workers,
-        key_file: db_path.with_file_name("secret_key"),
-        db: DbConfig { path: db_path, pool_size, wait: settings.database_wait.0 },
+        key_file,
+        db: DbConfig { place, pool_size, wait: settings.database_wait.0 },
         hasher: HasherConfig {
             cost: settings.bcrypt_cost,
             threads: or_default(settings.hash_threads, cores),
@@ -59,7 +61,7 @@ pub fn assemble(
         mail: MailConfig {
             site_name: settings.site_name.clone(),
             from: mail::sender(sources, &settings, &base_url)?,
-            route: mail::route(sources, &settings, smtp_password)?,
+            route: mail::route(sources, &settings, passwords.smtp)?,
             base_url: base_url.clone(),
             theme: theme.clone(),
         },
@@ -217,16 +219,48 @@ fn theme(sources: &Sources, settings: &Settings) -> Result<Theme, ConfigError> {
     Ok(Theme { dir: Some(dir) })
 }
 
-fn database_path(sources: &Sources, url: &str) -> Result<PathBuf, ConfigError> {
-    if url.starts_with("postgres") {
-        return Err(sources.error("database_url", "PostgreSQL is not supported: use sqlite:PATH"));
+/// What is not for everybody's eyes.
+pub struct Passwords {
+    pub smtp: Option<SecretString>,
+    pub database: Option<SecretString>,
+}
+
+fn database(
+    sources: &Sources,
+    url: &str,
+    password: Option<&SecretString>,
+) -> Result<Place, ConfigError> {
+    if url.starts_with("postgresql://") || url.starts_with("postgres://") {
+        let server = Server::parse(url, password);
+        let server = server.map_err(|error| sources.error("database_url", &error.to_string()))?;
+        return Ok(Place::Server(Box::new(server)));
+    }
+    if password.is_some() {
+        return Err(sources.error("database_password", "a SQLite file has none"));
     }
     let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
     match path {
         Some(path) if !path.is_empty() && !path.ends_with('/') && !path.starts_with(":memory:") => {
-            Ok(Path::new(path).to_path_buf())
+            Ok(Place::File(PathBuf::from(path)))
         }
-        _ => Err(sources.error("database_url", "must be \"sqlite:PATH\", PATH being a file")),
+        _ => Err(sources.error(
+            "database_url",
+            "must be \"sqlite:PATH\", PATH being a file, or \"postgresql://USER@HOST/NAME\"",
+        )),
+    }
+}
+
+/// Beside the SQLite file. Several nodes on one PostgreSQL server must share the key, so there it
+/// is set.
+fn key_file(sources: &Sources, place: &Place, is_set: bool) -> Result<PathBuf, ConfigError> {
+    match place {
+        Place::File(path) => Ok(path.with_file_name("secret_key")),
+        Place::Server(_) if is_set => Ok(PathBuf::new()),
+        Place::Server(_) => Err(sources.error(
+            "secret_key",
+            "must be set where database_url names a PostgreSQL server, the same for every node: \
+             `openssl rand -base64 64`",
+        )),
     }
 }
 

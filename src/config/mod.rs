@@ -147,7 +147,7 @@ pub struct Config {
     pub secret_key: Option<SecretKey>,
     /// The files that `…_FILE` variables name.
     pub secret_files: Vec<PathBuf>,
-    /// Where the key is kept when none is set.
+    /// Where the key is kept when none is set; nowhere with PostgreSQL.
     pub key_file: PathBuf,
 }
 
@@ -167,10 +167,13 @@ impl Config {
 
     fn from_sources(sources: &source::Sources) -> Result<Self, ConfigError> {
         let settings: Settings = sources.extract()?;
-        let smtp_password = sources.secret("smtp_password")?;
+        let passwords = checks::Passwords {
+            smtp: sources.secret("smtp_password")?,
+            database: sources.secret("database_password")?,
+        };
         let secret_key = sources.secret("secret_key")?.map(SecretKey::parse).transpose();
         let secret_key = secret_key.map_err(|why| sources.error("secret_key", &why.to_string()))?;
-        checks::assemble(sources, settings, smtp_password, secret_key)
+        checks::assemble(sources, settings, passwords, secret_key)
     }
 
     /// What is allowed and seldom meant, with its mend: said at each start, and by `check`.

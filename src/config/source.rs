@@ -14,7 +14,7 @@ use super::{ConfigError, Profile};
 const BUILT_IN: &str = include_str!("../../Rocket.toml");
 const PREFIX: &str = "ROCKET_";
 /// Read raw: figment would take a key of digits for a number. Each also has a `…_FILE` twin.
-const SECRETS: [&str; 2] = ["secret_key", "smtp_password"];
+const SECRETS: [&str; 3] = ["secret_key", "smtp_password", "database_password"];
 /// Rocket's own parameters that Gatehouse settles itself, and why.
 const SETTLED: [(&str, &str); 10] = [
     ("max_blocking", "what blocks has bounds of its own: database_connections, hash_queue"),

@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
+use diesel::migration::{Migration, MigrationSource};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use super::connection::MultiBackend;
 use super::{AnyConnection, Db, DbError};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRESQL: EmbeddedMigrations = embed_migrations!("migrations/postgresql");
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -27,27 +30,33 @@ pub fn run(db: &Db) -> Result<Vec<String>, MigrateError> {
     if db.read_blocking(pending)?.is_empty() {
         return Ok(Vec::new());
     }
-    // Within the write lock: of two processes that start at once, the second finds nothing to do.
-    db.write_blocking(|conn| {
-        let ran = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+    // Of two processes that start at once, the second waits and finds nothing to do.
+    db.write_alone(|conn| {
+        let source = of(conn);
+        let ran = conn.run_pending_migrations(source).map_err(failed)?;
         Ok(ran.iter().map(ToString::to_string).collect())
     })
 }
 
 /// The versions that the program has and the database lacks.
 pub fn pending(conn: &mut AnyConnection) -> Result<Vec<String>, MigrateError> {
-    use diesel::migration::{Migration, MigrationSource};
-
+    let applied = conn.applied_migrations();
     let applied: HashSet<String> =
-        conn.applied_migrations().map_err(failed)?.iter().map(ToString::to_string).collect();
-    let known: Vec<Box<dyn Migration<diesel::sqlite::Sqlite>>> =
-        MIGRATIONS.migrations().map_err(failed)?;
+        applied.map_err(failed)?.iter().map(ToString::to_string).collect();
+    let known: Vec<Box<dyn Migration<MultiBackend>>> = of(conn).migrations().map_err(failed)?;
     let known: Vec<String> =
         known.iter().map(|migration| migration.name().version().to_string()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version)) {
         return Err(MigrateError::Newer(newer.clone()));
     }
     Ok(known.into_iter().filter(|version| !applied.contains(version)).collect())
+}
+
+fn of(conn: &AnyConnection) -> EmbeddedMigrations {
+    match conn {
+        AnyConnection::Sqlite(_) => SQLITE,
+        AnyConnection::Postgres(_) => POSTGRESQL,
+    }
 }
 
 fn failed(cause: impl ToString) -> MigrateError {

@@ -1,28 +1,40 @@
 //! The database: one connection type, a bounded pool, reads and writes that never block the web.
 
+pub mod connection;
 pub mod migrations;
+mod pool;
+pub mod postgres;
 pub mod schema;
+mod sqlite;
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::any::Any;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::Connection;
-use diesel::connection::SimpleConnection;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool, PooledConnection};
+use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
+use diesel::r2d2::{Pool, PooledConnection};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-const TRY_AGAIN: Duration = Duration::from_millis(20);
+use pool::{Age, Manager, Pooled, Source};
+use postgres::{Fault, Server};
 
-/// What SQLite says when the fault is the file's or the disk's, not the query's.
-const FAULTS: [&str; 8] = [
+pub use connection::AnyConnection;
+
+/// How often a transaction is tried while others are in its way.
+const TRIES: u32 = 20;
+/// And when the server gives another reason, of which some pass: a deadlock, a restart.
+const TRIES_FOR_OTHER_REASONS: u32 = 4;
+/// Threads that serve no requests (mail, events) find a connection, too.
+const CONNECTIONS_FOR_THREADS: u32 = 2;
+
+/// What the databases say when the fault is the file's, the disk's or the server's, not the
+/// query's. (PostgreSQL says it in the language of its `lc_messages`.)
+const FAULTS: [&str; 14] = [
     "disk is full",
     "disk I/O error",
     "readonly database",
@@ -31,33 +43,62 @@ const FAULTS: [&str; 8] = [
     "not a database",
     "locking protocol",
     "out of memory",
+    "No space left on device",
+    "deadlock detected",
+    "canceling statement",
+    "terminating connection",
+    "the database system is",
+    "remaining connection slots",
 ];
 
-/// The one connection type of every query.
-pub type AnyConnection = diesel::sqlite::SqliteConnection;
+/// Where the data lives.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// The SQLite file.
+    File(PathBuf),
+    /// The PostgreSQL server.
+    Server(Box<Server>),
+}
 
 /// Where the data lives and how long anybody waits for it.
 #[derive(Debug, Clone)]
 pub struct DbConfig {
-    /// The SQLite file.
-    pub path: PathBuf,
-    /// Connections open at once; readers need no more than there are worker threads.
+    pub place: Place,
+    /// Connections open at once. SQLite's readers need no more than there are worker threads.
     pub pool_size: u32,
-    /// The longest wait for a connection, for the writer's turn or for another process's lock;
-    /// after it the visitor hears 503 rather than nothing.
+    /// The longest wait for a connection, for the writer's turn, for another process's lock or for
+    /// the server's answer; after it the visitor hears 503 rather than nothing.
     pub wait: Duration,
 }
 
 impl DbConfig {
     /// Refuses a file that others on this machine can read (B-105); fine while there is none.
     pub fn check_private(&self) -> Result<(), OpenError> {
-        let shared = fs::metadata(&self.path).is_ok_and(|found| found.mode() & 0o077 != 0);
-        if !shared {
-            return Ok(());
+        match &self.place {
+            Place::File(path) if sqlite::is_shared(path) => {
+                let place = path.display().to_string();
+                let cause = format!("it can be read by others: chmod 600 {place}");
+                Err(OpenError { place, cause })
+            }
+            _ => Ok(()),
         }
-        let cause = format!("it can be read by others: chmod 600 {}", self.path.display());
-        Err(OpenError { path: self.path.clone(), cause })
     }
+
+    /// The SQLite file, where it is one.
+    pub fn file(&self) -> Option<&PathBuf> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Server(_) => None,
+        }
+    }
+}
+
+/// The database cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the database {place}: {cause}")]
+pub struct OpenError {
+    pub place: String,
+    pub cause: String,
 }
 
 /// Why the database gave no answer.
@@ -67,7 +108,7 @@ pub enum DbError {
     Busy,
     #[error("the database file was removed or replaced while in use: restart with the right one")]
     Vanished,
-    #[error("the database cannot be used until the disk or the file is mended: {0}")]
+    #[error("the database cannot be used until it is mended: {0}")]
     Fault(QueryError),
     #[error("the database failed: {0}")]
     Query(QueryError),
@@ -82,8 +123,18 @@ impl DbError {
 
 impl From<QueryError> for DbError {
     fn from(error: QueryError) -> Self {
+        use DatabaseErrorKind::{
+            ClosedConnection, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand,
+            Unknown,
+        };
+
         let said = match &error {
-            QueryError::DatabaseError(DatabaseErrorKind::Unknown, info) => info.message(),
+            QueryError::DatabaseError(SerializationFailure, _) => return Self::Busy,
+            QueryError::DatabaseError(
+                ClosedConnection | UnableToSendCommand | ReadOnlyTransaction,
+                _,
+            ) => return Self::Fault(error),
+            QueryError::DatabaseError(Unknown, info) => info.message(),
             _ => "",
         };
         if said.contains("locked") {
@@ -99,225 +150,345 @@ impl From<QueryError> for DbError {
 /// A handle to the database; clones share one pool.
 #[derive(Clone)]
 pub struct Db {
-    pool: Pool<ConnectionManager<AnyConnection>>,
-    /// SQLite has one writer at a time: waiting here is first come, first served, where waiting
-    /// for its file lock is a game of chance.
-    writer: Arc<Mutex<()>>,
+    pool: Pool<Manager>,
+    source: Arc<Source>,
+    age: Age,
+    turns: Turns,
     wait: Duration,
-    path: PathBuf,
-    /// Device and inode of the file that was opened.
-    file: (u64, u64),
+}
+
+/// Who may use the database when: waiting here is first come, first served, and holds no thread.
+#[derive(Clone)]
+enum Turns {
+    /// SQLite has one writer at a time, and waiting for its file lock is a game of chance.
+    Writer(Arc<Mutex<()>>),
+    /// PostgreSQL has as many as there are connections.
+    Connections(Arc<Semaphore>),
+}
+
+/// Held while it is somebody's turn.
+type Turn = Box<dyn Any + Send>;
+
+impl Turns {
+    async fn next(&self) -> Option<Turn> {
+        match self {
+            Self::Writer(writer) => Some(Box::new(writer.clone().lock_owned().await)),
+            Self::Connections(seats) => {
+                seats.clone().acquire_owned().await.ok().map(|seat| Box::new(seat) as Turn)
+            }
+        }
+    }
 }
 
 impl Db {
-    /// Opens the database, making the file (0600) and its folder (0700) if they are missing.
+    /// Opens the database: makes the SQLite file and its folder if they are missing, connects to
+    /// the PostgreSQL server.
     pub fn open(config: &DbConfig) -> Result<Self, OpenError> {
-        create_private_file(&config.path)
-            .map_err(|cause| OpenError { path: config.path.clone(), cause: cause.to_string() })?;
-        // The pool never creates: a file that vanishes while we run must not come back empty.
-        let url = format!("file:{}?mode=rw", escape_path(&config.path));
-        // A plain connection first: its error says what is wrong, the pool's only that time is up.
-        open_once(&url, config.wait)
-            .map_err(|cause| OpenError { path: config.path.clone(), cause })?;
+        let (source, turns) = match &config.place {
+            Place::File(path) => {
+                let file = sqlite::File::open(path, config.wait)?;
+                (Source::File(file), Turns::Writer(Arc::default()))
+            }
+            Place::Server(server) => {
+                // Its error says what is wrong, the pool's only that time is up.
+                server.connect(config.wait).map_err(|error| OpenError {
+                    place: server.to_string(),
+                    cause: error.to_string(),
+                })?;
+                let seats = config.pool_size.saturating_sub(CONNECTIONS_FOR_THREADS).max(1);
+                let seats = Arc::new(Semaphore::new(seats as usize));
+                (Source::Server(server.as_ref().clone()), Turns::Connections(seats))
+            }
+        };
+        let (source, age) = (Arc::new(source), Age::default());
+        let manager = Manager { source: source.clone(), wait: config.wait, age: age.clone() };
         let pool = Pool::builder()
             .max_size(config.pool_size)
             .min_idle(Some(1))
             .connection_timeout(config.wait)
-            .test_on_check_out(false)
-            .connection_customizer(Box::new(Prepare { wait: config.wait }))
-            .build_unchecked(ConnectionManager::new(url));
-        let file = identity(&config.path).ok_or_else(|| OpenError {
-            path: config.path.clone(),
-            cause: "it has vanished".to_owned(),
-        })?;
-        let path = config.path.clone();
-        Ok(Self { pool, writer: Arc::default(), wait: config.wait, path, file })
+            .build_unchecked(manager);
+        Ok(Self { pool, source, age, turns, wait: config.wait })
     }
 
-    /// Runs a read. A keyed look-up in a local SQLite file takes microseconds, less than handing
-    /// it to another thread would; so it runs right here. Waiting for a connection does not: it
-    /// would hold up every other request of this thread.
+    /// Whether it is the embedded SQLite.
+    pub fn is_embedded(&self) -> bool {
+        matches!(*self.source, Source::File(_))
+    }
+
+    /// Runs a read, again where the connection turned out to be dead. A keyed look-up in a local
+    /// SQLite file takes microseconds, less than handing it to another thread would; so it runs
+    /// right here. Waiting for a connection or for a server does not: it would hold up every other
+    /// request of this thread.
     pub async fn read<T, E>(
         &self,
-        query: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
-    ) -> Result<T, E>
-    where
-        E: From<DbError>,
-    {
-        let mut conn = match self.pool.try_get() {
-            Some(conn) => conn,
-            None => {
-                let db = self.clone();
-                let waited = spawn_blocking(move || db.connection(db.wait)).await;
-                waited.map_err(|_| DbError::Busy)??
-            }
-        };
-        query(&mut conn)
-    }
-
-    /// Runs a write on a thread that may block, in a transaction that takes SQLite's write lock
-    /// at its beginning: a transaction that reads first and writes later can fail at once,
-    /// whatever the time-out. An error rolls everything back.
-    pub async fn write<T, E>(
-        &self,
-        deed: impl FnOnce(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+        query: impl Fn(&mut AnyConnection) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
         let end = Instant::now() + self.wait;
-        let turn = self.writer.clone().lock_owned();
-        let turn = timeout(self.wait, turn).await.map_err(|_| DbError::Busy)?;
+        let turn = match &self.turns {
+            Turns::Writer(_) => {
+                if let Some(mut pooled) = self.pool.try_get() {
+                    return query(&mut pooled.conn);
+                }
+                None
+            }
+            Turns::Connections(_) => Some(self.turn().await?),
+        };
         let db = self.clone();
-        let done = spawn_blocking(move || {
+        off_the_worker(move || {
             let _turn = turn;
-            db.check_file()?;
-            db.transact_before(end, deed)
-        });
-        match done.await {
-            Ok(outcome) => outcome,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+            db.read_before(end, query)
+        })
+        .await
+    }
+
+    /// Runs a write on a thread that may block, in a transaction: SQLite's takes the write lock at
+    /// its beginning (one that reads first and writes later can fail at once, whatever the
+    /// time-out), PostgreSQL's is serializable and tried again when another one was in its way.
+    /// So `deed` may run more than once; an error rolls everything back.
+    pub async fn write<T, E>(
+        &self,
+        deed: impl Fn(&mut AnyConnection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+    {
+        let end = Instant::now() + self.wait;
+        let turn = self.turn().await?;
+        let db = self.clone();
+        off_the_worker(move || {
+            let _turn = turn;
+            db.write_before(end, deed)
+        })
+        .await
     }
 
     /// [`Db::write`] for threads that serve no requests: the mail worker, the command line.
     pub fn write_blocking<T, E>(
         &self,
-        deed: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+        deed: impl Fn(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E>
     where
         E: From<DbError>,
     {
-        let _turn = self.writer.blocking_lock();
-        self.check_file()?;
-        transact(&mut *self.connection(self.wait)?, deed)
-    }
-
-    /// A visitor waits once, not for the turn, for a connection and for the file as long each.
-    fn transact_before<T, E: From<DbError>>(
-        &self,
-        end: Instant,
-        deed: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let left = || end.saturating_duration_since(Instant::now());
-        let mut conn = self.connection(left())?;
-        let shortened = left() < self.wait - self.wait / 10;
-        if shortened {
-            set_patience(&mut conn, left()).map_err(DbError::from)?;
-        }
-        let outcome = transact(&mut conn, deed);
-        if shortened && let Err(error) = set_patience(&mut conn, self.wait) {
-            log::warn!("a connection waits shorter than it should: {error}");
-        }
-        outcome
+        let _turn = match &self.turns {
+            Turns::Writer(writer) => Some(writer.blocking_lock()),
+            Turns::Connections(_) => None,
+        };
+        self.write_before(Instant::now() + self.wait, deed)
     }
 
     /// [`Db::read`] for threads that serve no requests.
     pub fn read_blocking<T, E>(
         &self,
-        query: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+        query: impl Fn(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E>
     where
         E: From<DbError>,
     {
-        query(&mut *self.connection(self.wait)?)
+        self.read_before(Instant::now() + self.wait, query)
+    }
+
+    /// One transaction that takes the time it needs, on a connection of its own, never twice, and
+    /// in one process at a time: a migration, a restore.
+    pub fn write_alone<T, E>(
+        &self,
+        deed: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E>
+    where
+        E: From<DbError>,
+    {
+        let mut conn = self.patient_connection()?;
+        begin(&mut conn, Isolation::Alone).map_err(DbError::from)?;
+        finish(&mut conn, deed).0
+    }
+
+    /// Runs `work` if no other process is doing the same; none when one is.
+    pub fn if_alone<T>(&self, name: &str, work: impl FnOnce() -> T) -> Result<Option<T>, DbError> {
+        let mut conn = match *self.source {
+            Source::File(_) => return Ok(Some(work())),
+            Source::Server(_) => self.patient_connection()?,
+        };
+        // It ends with its connection, also when this process is killed.
+        if postgres::try_lock(&mut conn, name)? { Ok(Some(work())) } else { Ok(None) }
+    }
+
+    /// A connection beside the pool, without time-outs.
+    pub fn patient_connection(&self) -> Result<AnyConnection, DbError> {
+        self.check_file()?;
+        let mut conn = self.source.connect(self.wait).map_err(|error| {
+            log::error!("no connection to the database: {error}");
+            DbError::Busy
+        })?;
+        if let AnyConnection::Postgres(conn) = &mut conn {
+            conn.be_patient()?;
+        }
+        Ok(conn)
     }
 
     /// A file that was removed or replaced still takes writes, and nobody would ever see them
     /// again.
     pub fn check_file(&self) -> Result<(), DbError> {
-        if identity(&self.path) == Some(self.file) { Ok(()) } else { Err(DbError::Vanished) }
+        match &*self.source {
+            Source::File(file) if !file.is_the_same() => Err(DbError::Vanished),
+            _ => Ok(()),
+        }
     }
 
-    fn connection(
+    async fn turn(&self) -> Result<Turn, DbError> {
+        let turn = timeout(self.wait, self.turns.next()).await;
+        turn.ok().flatten().ok_or(DbError::Busy)
+    }
+
+    fn read_before<T, E: From<DbError>>(
         &self,
-        wait: Duration,
-    ) -> Result<PooledConnection<ConnectionManager<AnyConnection>>, DbError> {
-        self.pool.get_timeout(wait).map_err(|_| DbError::Busy)
+        end: Instant,
+        query: impl Fn(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        for tries in 1.. {
+            let mut pooled = self.connection(end)?;
+            let outcome = query(&mut pooled.conn);
+            let fault = pooled.take_fault();
+            if outcome.is_err() && self.again(fault, tries, end, &pooled) {
+                continue;
+            }
+            return outcome;
+        }
+        Err(DbError::Busy.into())
+    }
+
+    /// A visitor waits once, not for the turn, for a connection and for the file as long each.
+    fn write_before<T, E: From<DbError>>(
+        &self,
+        end: Instant,
+        deed: impl Fn(&mut AnyConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.check_file()?;
+        for tries in 1.. {
+            let mut pooled = self.connection(end)?;
+            let left = end.saturating_duration_since(Instant::now());
+            let shortened = left < self.wait - self.wait / 10;
+            if shortened {
+                set_patience(&mut pooled.conn, left).map_err(DbError::from)?;
+            }
+            let (outcome, committing) = match begin(&mut pooled.conn, Isolation::Serializable) {
+                Ok(()) => finish(&mut pooled.conn, &deed),
+                Err(error) => {
+                    let error = DbError::from(error);
+                    if matches!(error, DbError::Fault(_)) {
+                        self.age.is_over(&pooled);
+                    }
+                    (Err(error.into()), false)
+                }
+            };
+            if shortened && let Err(error) = set_patience(&mut pooled.conn, self.wait) {
+                log::warn!("a connection waits shorter than it should: {error}");
+            }
+            let fault = pooled.take_fault();
+            // Whether a commit was carried out whose answer never came, nobody knows: twice may be
+            // once too often.
+            let unknown = committing && fault == Some(Fault::Closed);
+            let failed = outcome.is_err();
+            if failed && self.again(fault, tries, end, &pooled) && !unknown {
+                continue;
+            }
+            return match fault {
+                Some(Fault::Conflict) if failed => Err(DbError::Busy.into()),
+                _ => outcome,
+            };
+        }
+        Err(DbError::Busy.into())
+    }
+
+    /// Whether what failed may succeed at another try, after a moment's rest.
+    fn again(&self, fault: Option<Fault>, tries: u32, end: Instant, pooled: &Pooled) -> bool {
+        let most = match fault {
+            None => return false,
+            Some(Fault::Conflict) => TRIES,
+            Some(Fault::Other) => TRIES_FOR_OTHER_REASONS,
+            Some(Fault::ReadOnly | Fault::Closed) => {
+                self.age.is_over(pooled);
+                TRIES_FOR_OTHER_REASONS
+            }
+        };
+        let rest = rest_after(tries);
+        if tries >= most || Instant::now() + rest >= end {
+            return false;
+        }
+        thread::sleep(rest);
+        true
+    }
+
+    fn connection(&self, end: Instant) -> Result<PooledConnection<Manager>, DbError> {
+        let left = end.saturating_duration_since(Instant::now());
+        self.pool.get_timeout(left).map_err(|_| DbError::Busy)
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+/// A panic there is a panic here.
+async fn off_the_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
 }
 
-/// `deed` may fail with an error of its own kind; the transaction wants one that holds Diesel's.
-fn transact<T, E: From<DbError>>(
+/// Longer after each try, and by chance, so that two do not meet again: 1 ms at first, 64 at most.
+fn rest_after(tries: u32) -> Duration {
+    let most = 1000_u32 << tries.min(6);
+    let chance = u32::from_be_bytes(crate::tokens::random_bytes());
+    Duration::from_micros(u64::from(most / 2 + chance % (most / 2)))
+}
+
+enum Isolation {
+    /// From other transactions.
+    Serializable,
+    /// From other processes that say so as well.
+    Alone,
+}
+
+fn begin(conn: &mut AnyConnection, isolation: Isolation) -> Result<(), QueryError> {
+    match (conn, isolation) {
+        (AnyConnection::Sqlite(conn), _) => {
+            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
+        }
+        (AnyConnection::Postgres(conn), Isolation::Serializable) => conn.begin_serializable(),
+        (AnyConnection::Postgres(conn), Isolation::Alone) => postgres::begin_alone(conn),
+    }
+}
+
+/// Runs the deed in the transaction that has begun and ends it; also whether it came to the commit.
+fn finish<T, E: From<DbError>>(
     conn: &mut AnyConnection,
     deed: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
-) -> Result<T, E> {
-    enum Stop<E> {
-        Deed(E),
-        Database(QueryError),
-    }
-    impl<E> From<QueryError> for Stop<E> {
-        fn from(error: QueryError) -> Self {
-            Self::Database(error)
-        }
-    }
-    conn.immediate_transaction(|conn| deed(conn).map_err(Stop::Deed)).map_err(|stop| match stop {
-        Stop::Deed(error) => error,
-        Stop::Database(error) => DbError::from(error).into(),
-    })
-}
+) -> (Result<T, E>, bool) {
+    type Manager = <AnyConnection as Connection>::TransactionManager;
 
-/// The database file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot open the database {}: {cause}", path.display())]
-pub struct OpenError {
-    pub path: PathBuf,
-    pub cause: String,
-}
-
-#[derive(Debug)]
-struct Prepare {
-    wait: Duration,
-}
-
-impl CustomizeConnection<AnyConnection, diesel::r2d2::Error> for Prepare {
-    fn on_acquire(&self, conn: &mut AnyConnection) -> Result<(), diesel::r2d2::Error> {
-        prepare(conn, self.wait).map_err(diesel::r2d2::Error::QueryError)
-    }
-}
-
-/// SQLite turns a new file to WAL for one process alone, whatever the `busy_timeout`: of two that
-/// start at once, the second tries again.
-fn open_once(url: &str, wait: Duration) -> Result<(), String> {
-    let end = Instant::now() + wait;
-    loop {
-        let mut conn = AnyConnection::establish(url).map_err(|cause| cause.to_string())?;
-        match prepare(&mut conn, wait).map_err(DbError::from) {
-            Ok(()) => return Ok(()),
-            Err(DbError::Busy) if Instant::now() < end => thread::sleep(TRY_AGAIN),
-            Err(DbError::Busy) => return Err("another program keeps it locked".to_owned()),
-            Err(error) => return Err(error.to_string()),
+    match deed(conn) {
+        Ok(done) => match Manager::commit_transaction(conn) {
+            Ok(()) => (Ok(done), true),
+            Err(error) => {
+                let _ = Manager::rollback_transaction(conn);
+                (Err(DbError::from(error).into()), true)
+            }
+        },
+        Err(error) => {
+            if let Err(cause) = Manager::rollback_transaction(conn) {
+                log::warn!("a transaction could not be rolled back: {cause}");
+            }
+            (Err(error), false)
         }
     }
 }
 
+/// How long SQLite waits for another process's lock. A server's statements have their own limit.
 fn set_patience(conn: &mut AnyConnection, wait: Duration) -> Result<(), QueryError> {
-    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))
-}
-
-/// `synchronous=FULL`: an acknowledged sign-up or reset survives a power cut.
-fn prepare(conn: &mut AnyConnection, wait: Duration) -> Result<(), QueryError> {
-    conn.batch_execute(&format!(
-        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
-        wait.as_millis()
-    ))
-}
-
-/// Makes `path` for its owner alone, with its missing folders; leaves what exists as it is.
-fn create_private_file(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    match conn {
+        AnyConnection::Sqlite(conn) => sqlite::set_patience(conn, wait),
+        AnyConnection::Postgres(_) => Ok(()),
     }
-    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
-}
-
-/// Escapes what has a meaning in SQLite's `file:` URIs.
-fn escape_path(path: &Path) -> String {
-    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }

@@ -130,11 +130,12 @@ impl Auth {
         }
         let rates = self.config.throttle.rates(deed);
         // A flood of refusals reads and does not queue for the writer.
-        let counts = self.db.read(|conn| look(conn, deed, &buckets, &rates, now)).await?;
+        let look = move |conn: &mut AnyConnection| look(conn, deed, &buckets, &rates, now);
+        let counts = self.db.read(look.clone()).await?;
         if let Some(limited) = refusal(&counts, now) {
             if counts.iter().any(|count| count.was_ahead) {
                 let mend = move |conn: &mut AnyConnection| {
-                    let counts = look(conn, deed, &buckets, &rates, now)?;
+                    let counts = look(conn)?;
                     set_right(conn, &counts)
                 };
                 self.db.write(mend).await?;
@@ -143,7 +144,7 @@ impl Auth {
         }
         self.db
             .write(move |conn| {
-                let counts = look(conn, deed, &buckets, &rates, now)?;
+                let counts = look(conn)?;
                 match refusal(&counts, now) {
                     Some(limited) => Err(limited.into()),
                     None => Ok(count(conn, counts, now)?),
@@ -169,8 +170,12 @@ impl Auth {
 
     /// Forgets windows that have ended; returns how many.
     pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
-        let ended = limits::table.filter(limits::ends_at.le(now));
-        self.db.write(move |conn| Ok(diesel::delete(ended).execute(conn)?)).await
+        self.db
+            .write(move |conn| {
+                let ended = limits::table.filter(limits::ends_at.le(now));
+                Ok(diesel::delete(ended).execute(conn)?)
+            })
+            .await
     }
 
     /// [`Auth::may_mail_to`] for somebody with an account.

@@ -1,0 +1,2 @@
+DROP INDEX sessions_door_key;
+ALTER TABLE sessions DROP COLUMN door_key;

@@ -1,0 +1,12 @@
+//! The one connection type of every query: SQLite or PostgreSQL.
+
+use diesel::sqlite::SqliteConnection;
+
+pub use super::postgres::PgConnection;
+
+/// Which of the two it is was decided by the scheme of `database_url`; queries do not ask.
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}

@@ -1,0 +1,101 @@
+//! SQLite: the file, made for its owner alone, and how a connection to it begins.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::result::Error as QueryError;
+use diesel::sqlite::SqliteConnection;
+
+use super::{DbError, OpenError};
+
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+
+/// The database file, as it was when it was opened.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    url: String,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl File {
+    /// Makes the file (0600) and its folder (0700) if they are missing.
+    pub fn open(path: &Path, wait: Duration) -> Result<Self, OpenError> {
+        let failed = |cause: String| OpenError { place: path.display().to_string(), cause };
+        create_private(path).map_err(|cause| failed(cause.to_string()))?;
+        // Never created from here on: a file that vanishes while we run must not come back empty.
+        let url = format!("file:{}?mode=rw", escape(path));
+        // A plain connection first: its error says what is wrong, the pool's only that time is up.
+        open_once(&url, wait).map_err(failed)?;
+        let identity = identity(path).ok_or_else(|| failed("it has vanished".to_owned()))?;
+        Ok(Self { path: path.to_owned(), url, identity })
+    }
+
+    pub fn connect(&self, wait: Duration) -> Result<SqliteConnection, diesel::r2d2::Error> {
+        let mut conn = SqliteConnection::establish(&self.url)?;
+        prepare(&mut conn, wait)?;
+        Ok(conn)
+    }
+
+    /// A file that was removed or replaced still takes writes, and nobody would ever see them
+    /// again.
+    pub fn is_the_same(&self) -> bool {
+        identity(&self.path) == Some(self.identity)
+    }
+}
+
+/// Whether others on this machine can read the file (B-105); not while there is none.
+pub(super) fn is_shared(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.mode() & 0o077 != 0)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// SQLite turns a new file to WAL for one process alone, whatever the `busy_timeout`: of two that
+/// start at once, the second tries again.
+fn open_once(url: &str, wait: Duration) -> Result<(), String> {
+    let end = Instant::now() + wait;
+    loop {
+        let mut conn = SqliteConnection::establish(url).map_err(|cause| cause.to_string())?;
+        match prepare(&mut conn, wait).map_err(DbError::from) {
+            Ok(()) => return Ok(()),
+            Err(DbError::Busy) if Instant::now() < end => thread::sleep(TRY_AGAIN),
+            Err(DbError::Busy) => return Err("another program keeps it locked".to_owned()),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+pub(super) fn set_patience(conn: &mut SqliteConnection, wait: Duration) -> Result<(), QueryError> {
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))
+}
+
+/// `synchronous=FULL`: an acknowledged sign-up or reset survives a power cut.
+fn prepare(conn: &mut SqliteConnection, wait: Duration) -> Result<(), QueryError> {
+    conn.batch_execute(&format!(
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+        wait.as_millis()
+    ))
+}
+
+/// Makes `path` for its owner alone, with its missing folders; leaves what exists as it is.
+fn create_private(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
+}
+
+/// Escapes what has a meaning in SQLite's `file:` URIs.
+fn escape(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
+}
