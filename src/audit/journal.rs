@@ -12,6 +12,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use super::{Event, Figures, Source};
 use crate::clock::Timestamp;
 use crate::db::schema::events;
+use crate::db::transaction::savepoint;
 use crate::db::{AnyConnection, Db, DbError};
 
 /// Long enough to trace a break-in that was noticed late, short enough to forget people again.
@@ -199,8 +200,7 @@ fn merged(batch: Vec<Entry>) -> Vec<Entry> {
 
 fn insert(conn: &mut AnyConnection, batch: &[Entry]) -> QueryResult<()> {
     for entry in batch {
-        // Within a savepoint: PostgreSQL gives up the whole transaction otherwise.
-        match conn.transaction(|conn| insert_one(conn, entry, entry.user)) {
+        match savepoint(conn, |conn| insert_one(conn, entry, entry.user)) {
             // The account was deleted meanwhile.
             Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
                 insert_one(conn, entry, None)?;

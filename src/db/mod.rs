@@ -1,11 +1,13 @@
 //! The database: one connection type, a bounded pool, reads and writes that never block the web.
 
 pub mod connection;
+mod error;
 pub mod migrations;
 mod pool;
 pub mod postgres;
 pub mod schema;
 mod sqlite;
+pub mod transaction;
 
 use std::any::Any;
 use std::path::PathBuf;
@@ -13,17 +15,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::r2d2::{Pool, PooledConnection};
-use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use pool::{Age, Manager, Pooled, Source};
 use postgres::{Fault, Server};
+use transaction::{Isolation, begin, finish, rest_after, set_patience};
 
 pub use connection::AnyConnection;
+pub use error::{DbError, OpenError};
 
 /// How often a transaction is tried while others are in its way.
 const TRIES: u32 = 20;
@@ -31,25 +33,6 @@ const TRIES: u32 = 20;
 const TRIES_FOR_OTHER_REASONS: u32 = 4;
 /// Threads that serve no requests (mail, events) find a connection, too.
 const CONNECTIONS_FOR_THREADS: u32 = 2;
-
-/// What the databases say when the fault is the file's, the disk's or the server's, not the
-/// query's. (PostgreSQL says it in the language of its `lc_messages`.)
-const FAULTS: [&str; 14] = [
-    "disk is full",
-    "disk I/O error",
-    "readonly database",
-    "unable to open database",
-    "malformed",
-    "not a database",
-    "locking protocol",
-    "out of memory",
-    "No space left on device",
-    "deadlock detected",
-    "canceling statement",
-    "terminating connection",
-    "the database system is",
-    "remaining connection slots",
-];
 
 /// Where the data lives.
 #[derive(Debug, Clone)]
@@ -89,60 +72,6 @@ impl DbConfig {
         match &self.place {
             Place::File(path) => Some(path),
             Place::Server(_) => None,
-        }
-    }
-}
-
-/// The database cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot open the database {place}: {cause}")]
-pub struct OpenError {
-    pub place: String,
-    pub cause: String,
-}
-
-/// Why the database gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum DbError {
-    #[error("the database is busy")]
-    Busy,
-    #[error("the database file was removed or replaced while in use: restart with the right one")]
-    Vanished,
-    #[error("the database cannot be used until it is mended: {0}")]
-    Fault(QueryError),
-    #[error("the database failed: {0}")]
-    Query(QueryError),
-}
-
-impl DbError {
-    /// Whether the database did answer: there is no such row.
-    pub fn is_nobody(&self) -> bool {
-        matches!(self, Self::Query(QueryError::NotFound))
-    }
-}
-
-impl From<QueryError> for DbError {
-    fn from(error: QueryError) -> Self {
-        use DatabaseErrorKind::{
-            ClosedConnection, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand,
-            Unknown,
-        };
-
-        let said = match &error {
-            QueryError::DatabaseError(SerializationFailure, _) => return Self::Busy,
-            QueryError::DatabaseError(
-                ClosedConnection | UnableToSendCommand | ReadOnlyTransaction,
-                _,
-            ) => return Self::Fault(error),
-            QueryError::DatabaseError(Unknown, info) => info.message(),
-            _ => "",
-        };
-        if said.contains("locked") {
-            Self::Busy
-        } else if FAULTS.iter().any(|fault| said.contains(fault)) {
-            Self::Fault(error)
-        } else {
-            Self::Query(error)
         }
     }
 }
@@ -197,7 +126,7 @@ impl Db {
                 })?;
                 let seats = config.pool_size.saturating_sub(CONNECTIONS_FOR_THREADS).max(1);
                 let seats = Arc::new(Semaphore::new(seats as usize));
-                (Source::Server(server.as_ref().clone()), Turns::Connections(seats))
+                (Source::Server(server.clone()), Turns::Connections(seats))
             }
         };
         let (source, age) = (Arc::new(source), Age::default());
@@ -434,61 +363,5 @@ async fn off_the_worker<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     match spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
-
-/// Longer after each try, and by chance, so that two do not meet again: 1 ms at first, 64 at most.
-fn rest_after(tries: u32) -> Duration {
-    let most = 1000_u32 << tries.min(6);
-    let chance = u32::from_be_bytes(crate::tokens::random_bytes());
-    Duration::from_micros(u64::from(most / 2 + chance % (most / 2)))
-}
-
-enum Isolation {
-    /// From other transactions.
-    Serializable,
-    /// From other processes that say so as well.
-    Alone,
-}
-
-fn begin(conn: &mut AnyConnection, isolation: Isolation) -> Result<(), QueryError> {
-    match (conn, isolation) {
-        (AnyConnection::Sqlite(conn), _) => {
-            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
-        }
-        (AnyConnection::Postgres(conn), Isolation::Serializable) => conn.begin_serializable(),
-        (AnyConnection::Postgres(conn), Isolation::Alone) => postgres::begin_alone(conn),
-    }
-}
-
-/// Runs the deed in the transaction that has begun and ends it; also whether it came to the commit.
-fn finish<T, E: From<DbError>>(
-    conn: &mut AnyConnection,
-    deed: impl FnOnce(&mut AnyConnection) -> Result<T, E>,
-) -> (Result<T, E>, bool) {
-    type Manager = <AnyConnection as Connection>::TransactionManager;
-
-    match deed(conn) {
-        Ok(done) => match Manager::commit_transaction(conn) {
-            Ok(()) => (Ok(done), true),
-            Err(error) => {
-                let _ = Manager::rollback_transaction(conn);
-                (Err(DbError::from(error).into()), true)
-            }
-        },
-        Err(error) => {
-            if let Err(cause) = Manager::rollback_transaction(conn) {
-                log::warn!("a transaction could not be rolled back: {cause}");
-            }
-            (Err(error), false)
-        }
-    }
-}
-
-/// How long SQLite waits for another process's lock. A server's statements have their own limit.
-fn set_patience(conn: &mut AnyConnection, wait: Duration) -> Result<(), QueryError> {
-    match conn {
-        AnyConnection::Sqlite(conn) => sqlite::set_patience(conn, wait),
-        AnyConnection::Postgres(_) => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use super::sqlite::File;
 /// What connections are made of.
 pub(super) enum Source {
     File(File),
-    Server(Server),
+    Server(Box<Server>),
 }
 
 pub(super) struct Manager {

@@ -13,7 +13,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("web", &["accounts", "audit", "mail", "db", "tokens", "clock", "theme", "log"]),
     ("accounts", &["audit", "mail", "db", "tokens", "clock", "theme"]),
     ("mail", &["db", "tokens", "clock", "theme"]),
-    ("db", &[]),
+    ("db", &["tokens"]),
     ("audit", &["db", "clock", "log"]),
     ("log", &["clock"]),
     ("tokens", &[]),

@@ -49,7 +49,7 @@ fn every_connection_is_durable_waits_its_turn_and_keeps_references() {
     ] {
         let query = format!("SELECT CAST({column} AS TEXT) AS value FROM pragma_{pragma}");
         let read = |conn: &mut AnyConnection| {
-            diesel::sql_query(query).get_result::<Pragma>(conn).map_err(DbError::from)
+            diesel::sql_query(&query).get_result::<Pragma>(conn).map_err(DbError::from)
         };
         let found = app.service.db.read_blocking(read).expect("an answer");
         assert_eq!(found.value, value, "{pragma}");

@@ -1,5 +1,6 @@
 //! Puts a change between what a request has read and what it is about to write.
 
+use std::cell::RefCell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +29,8 @@ const QUIET: Duration = Duration::from_millis(300);
 pub fn overtake<T>(app: &TestApp, deed: impl Future<Output = T>, sql: &str) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let mut deed = pin!(deed);
+    let deed = pin!(deed);
+    let deed = RefCell::new(deed);
     let held = app.service.db.write_blocking(|conn| {
         let _inside = runtime.enter();
         let woken = Arc::new(Woken(AtomicBool::new(true)));
@@ -36,7 +38,10 @@ pub fn overtake<T>(app: &TestApp, deed: impl Future<Output = T>, sql: &str) -> T
         let mut context = Context::from_waker(&waker);
         // Each password that is hashed wakes it once; the turn that is held here never does.
         while woken.0.swap(false, Ordering::SeqCst) {
-            assert!(deed.as_mut().poll(&mut context).is_pending(), "done without a write");
+            assert!(
+                deed.borrow_mut().as_mut().poll(&mut context).is_pending(),
+                "done without a write"
+            );
             let end = Instant::now() + QUIET;
             while !woken.0.load(Ordering::SeqCst) && Instant::now() < end {
                 std::thread::yield_now();
@@ -45,5 +50,5 @@ pub fn overtake<T>(app: &TestApp, deed: impl Future<Output = T>, sql: &str) -> T
         conn.batch_execute(sql).map_err(DbError::from)
     });
     held.expect("changed");
-    runtime.block_on(deed)
+    runtime.block_on(deed.into_inner())
 }

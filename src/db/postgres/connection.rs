@@ -205,11 +205,11 @@ impl TransactionManager<PgConnection> for Transactions {
     type TransactionStateData = AnsiTransactionManager;
 
     fn begin_transaction(conn: &mut PgConnection) -> QueryResult<()> {
-        conn.wait(|inner| <Inner as AsyncTransactionManager<_>>::begin_transaction(inner))
+        conn.wait(<Inner as AsyncTransactionManager<_>>::begin_transaction)
     }
 
     fn rollback_transaction(conn: &mut PgConnection) -> QueryResult<()> {
-        conn.wait(|inner| <Inner as AsyncTransactionManager<_>>::rollback_transaction(inner))?;
+        conn.wait(<Inner as AsyncTransactionManager<_>>::rollback_transaction)?;
         // To the savepoint or all of it: what had failed is undone.
         conn.spoilt = false;
         Ok(())
@@ -226,7 +226,7 @@ impl TransactionManager<PgConnection> for Transactions {
                 )),
             });
         }
-        conn.wait(|inner| <Inner as AsyncTransactionManager<_>>::commit_transaction(inner))
+        conn.wait(<Inner as AsyncTransactionManager<_>>::commit_transaction)
     }
 
     fn transaction_manager_status_mut(conn: &mut PgConnection) -> &mut TransactionManagerStatus {
