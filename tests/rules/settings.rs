@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::{files, none, root};
 
-/// How many an operator can be asked to know.
-const MOST: usize = 40;
+/// How many an operator can be asked to know; the last is for machines that `hash_lanes` = 0 misjudges.
+const MOST: usize = 41;
 
 #[test]
 fn every_setting_has_its_line_of_meaning() {
