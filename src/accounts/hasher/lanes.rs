@@ -40,7 +40,7 @@ impl Engine {
 
 /// Hashing in step gave another answer than it must.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("of {lanes} in step, number {lane} has another hash than is published for its password")]
+#[error("of {lanes} in step, number {} has another hash than is published for its password", lane + 1)]
 pub struct Differs {
     lanes: usize,
     lane: usize,
@@ -126,4 +126,25 @@ fn prove(engine: &Engine, numbers: RangeInclusive<usize>) -> Result<(), Differs>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewest_lanes_that_are_about_as_fast_as_the_fastest_are_chosen() {
+        let fastest = |millis: [u64; MOST]| {
+            let mut times = [Duration::MAX; MOST + 1];
+            times.iter_mut().skip(1).zip(millis).for_each(|(time, millis)| {
+                *time = Duration::from_millis(millis);
+            });
+            fewest(&times)
+        };
+        assert_eq!(fastest([1700, 930, 670, 560, 510, 490, 500, 520]), 6);
+        assert_eq!(fastest([1700, 930, 670, 560, 500, 500, 480, 489]), 7);
+        assert_eq!(fastest([1700, 930, 670, 560, 502, 490, 490, 520]), 5);
+        // Where a core gains nothing there is one at a time.
+        assert_eq!(fastest([1700, 1690, 1680, 1900, 1900, 1900, 1900, 1900]), 1);
+    }
 }

@@ -256,3 +256,50 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    /// The costs of each batch that a thread takes, of those that wait.
+    fn batches(costs: &[u32], idle: usize, lanes: usize) -> Vec<Vec<u32>> {
+        let queue = Arc::new(Queue::new(100, idle, Engine::default()));
+        let mut kept = Vec::new();
+        for cost in costs {
+            let new = NewHash::of(&SecretString::from("x".to_owned()), *cost).expect("a cost");
+            let (reply, answer) = oneshot::channel();
+            kept.push(answer);
+            let place = Queue::reserve(&queue, &kept.len().to_string()).expect("room");
+            queue.push(Job { place, task: Task::Hash(new, reply) });
+        }
+        let mut found = Vec::new();
+        loop {
+            let mut waiting = queue.lock();
+            let batch = waiting.next_batch(lanes);
+            waiting.idle -= usize::from(waiting.idle > 1);
+            drop(waiting);
+            if batch.is_empty() {
+                return found;
+            }
+            found.push(batch.iter().map(|job| job.task.step().cost()).collect());
+        }
+    }
+
+    #[test]
+    fn a_thread_takes_those_of_one_cost_and_the_longest_wait_first() {
+        assert_eq!(batches(&[4; 14], 1, 6), [vec![4; 6], vec![4; 6], vec![4; 2]]);
+        assert_eq!(batches(&[5, 4, 5, 6, 4, 5], 1, 6), [vec![5; 3], vec![4; 2], vec![6]]);
+        assert_eq!(batches(&[5, 4, 5, 5], 1, 2), [vec![5; 2], vec![4], vec![5]]);
+        assert_eq!(batches(&[4; 3], 1, 1), [[4], [4], [4]]);
+    }
+
+    #[test]
+    fn idle_threads_share_what_waits() {
+        assert_eq!(batches(&[4; 2], 2, 6), [[4], [4]]);
+        assert_eq!(batches(&[4; 7], 2, 6), [vec![4; 4], vec![4; 3]]);
+        assert_eq!(batches(&[4; 5], 4, 6), [vec![4; 2], vec![4], vec![4], vec![4]]);
+        assert_eq!(batches(&[4], 4, 6), [[4]]);
+    }
+}
