@@ -159,7 +159,6 @@ fn lanes(config: &Config) -> Finding {
     let HasherConfig { lanes: setting, threads, .. } = config.hasher;
     let how = if setting == 0 { "measured" } else { "set" };
     match settle_once(setting) {
-        Ok(1) => Fine(format!("hashing: one at a time on each of {threads} threads ({how})")),
         Ok(lanes) => Fine(format!(
             "hashing: up to {lanes} in step on each of {threads} threads ({how}: hash_lanes = {setting})"
         )),

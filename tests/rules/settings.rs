@@ -93,7 +93,7 @@ fn no_file_is_a_drawer_for_odds_and_ends() {
     let drawers =
         ["util", "utils", "helper", "helpers", "common", "misc", "other", "others", "stuff"];
     let mut findings = Vec::new();
-    for folder in ["src", "tests", "templates", "static", "migrations", "script"] {
+    for folder in ["src", "crates", "tests", "templates", "static", "migrations", "script"] {
         for file in files(folder) {
             let inside = file.strip_prefix(root()).expect("inside");
             let parts = inside.iter().filter_map(|part| part.to_str());
