@@ -40,6 +40,7 @@ pub enum Event {
     HostRefused,
     InputRefused,
     Overloaded,
+    HashingDiffers,
     Broken,
 }
 
@@ -48,7 +49,7 @@ pub enum Event {
 type Entry = (Event, &'static str, &'static str, &'static str);
 
 /// Every event, in the order of the enum.
-const TABLE: [Entry; 29] = [
+const TABLE: [Entry; 30] = [
     (Event::SignedUp, "signed_up", "success", "Somebody has a new account."),
     (
         Event::SignUpAsked,
@@ -167,6 +168,12 @@ const TABLE: [Entry; 29] = [
         "What was sent cannot be read, is too long, or does not fit its form.",
     ),
     (Event::Overloaded, "overloaded", "refused", "Work was turned away to keep the rest going."),
+    (
+        Event::HashingDiffers,
+        "hashing_differs",
+        "failure",
+        "Passwords hashed in step came out wrong at start: they are hashed one at a time.",
+    ),
     (
         Event::Broken,
         "broken",

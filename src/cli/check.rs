@@ -10,6 +10,7 @@ use rustix::fs::Access;
 use secrecy::SecretString;
 use url::Position;
 
+use crate::accounts::hasher::{HasherConfig, settle_once};
 use crate::accounts::password::hash_password;
 use crate::accounts::throttle::{Rate, Rates};
 use crate::config::{Config, Profile};
@@ -29,7 +30,8 @@ pub fn run(config: &Config) -> ExitCode {
     let mut findings = vec![Fine(format!("settings: profile {}", config.profile.name()))];
     findings.extend([key(config), database_file(config), database(config)]);
     findings.extend(secret_files(config));
-    findings.extend([templates(config), mail(config), hashing(config), limits(config)]);
+    findings.extend([templates(config), mail(config), hashing(config), lanes(config)]);
+    findings.push(limits(config));
     findings.extend([applications(config), address(config)]);
     findings.extend(config.dangers().into_iter().map(|danger| Mend(format!("danger: {danger}"))));
     let mut sound = true;
@@ -154,6 +156,18 @@ fn hashing(config: &Config) -> Finding {
         Ok(_) if millis < 50 => Mend(format!("hashing: {took}: raise bcrypt_cost")),
         Ok(_) => Fine(format!("hashing: {took}")),
         Err(error) => Mend(format!("hashing: {error}")),
+    }
+}
+
+/// How many passwords each thread hashes in step, as the service would settle it now.
+fn lanes(config: &Config) -> Finding {
+    let HasherConfig { lanes: setting, threads, .. } = config.hasher;
+    let how = if setting == 0 { "measured" } else { "set" };
+    match settle_once(setting) {
+        Ok(lanes) => Fine(format!(
+            "hashing: up to {lanes} in step on each of {threads} threads ({how}: hash_lanes = {setting})"
+        )),
+        Err(error) => Mend(format!("hashing: {error}: set hash_lanes to 1, and tell us")),
     }
 }
 

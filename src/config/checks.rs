@@ -56,6 +56,7 @@ pub fn assemble(
             cost: settings.bcrypt_cost,
             threads: or_default(settings.hash_threads, cores),
             queue: settings.hash_queue,
+            lanes: settings.hash_lanes,
         },
         accounts: accounts(sources, &settings)?,
         mail: MailConfig {
@@ -153,6 +154,7 @@ fn check_numbers(sources: &Sources, settings: &Settings) -> Result<(), ConfigErr
     for (key, value, most) in [
         ("workers", settings.workers, 1024),
         ("hash_threads", settings.hash_threads, 1024),
+        ("hash_lanes", settings.hash_lanes, bcrypt_lanes::MOST),
         ("database_connections", settings.database_connections as usize, 1024),
     ] {
         if value > most {

@@ -63,6 +63,7 @@ struct Settings {
     password_min_length: usize,
     bcrypt_cost: u32,
     hash_threads: usize,
+    hash_lanes: usize,
     hash_queue: usize,
     session_idle: Span,
     session_absolute: Span,
