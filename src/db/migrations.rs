@@ -69,10 +69,7 @@ pub fn is_fresh(db: &Db) -> Result<bool, MigrateError> {
     Ok(applied.is_empty())
 }
 
-fn lacking(
-    conn: &AnyConnection,
-    applied: HashSet<String>,
-) -> Result<Vec<String>, MigrateError> {
+fn lacking(conn: &AnyConnection, applied: HashSet<String>) -> Result<Vec<String>, MigrateError> {
     let known: Vec<Box<dyn Migration<MultiBackend>>> = of(conn).migrations().map_err(failed)?;
     let known: Vec<String> =
         known.iter().map(|migration| migration.name().version().to_string()).collect();

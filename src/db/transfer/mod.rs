@@ -98,7 +98,11 @@ struct Sums<'a> {
 }
 
 impl<'a> Sums<'a> {
-    fn new(doing: &'static str, conn: &mut AnyConnection, watcher: Watcher<'a>) -> Result<Self, QueryError> {
+    fn new(
+        doing: &'static str,
+        conn: &mut AnyConnection,
+        watcher: Watcher<'a>,
+    ) -> Result<Self, QueryError> {
         let mut total = 0;
         for table in &TABLES {
             total += u64::try_from((table.count)(conn)?).unwrap_or(0);

@@ -5,9 +5,7 @@ use diesel::{Insertable, Queryable};
 use serde::Serialize;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{
-    devices, events, limits, outbox, sessions, sign_ups, tokens, users,
-};
+use crate::db::schema::{devices, events, limits, outbox, sessions, sign_ups, tokens, users};
 
 /// Rows of one read and one insert; with twelve columns far from SQLite's limit of 32,766 bind
 /// parameters and PostgreSQL's of 65,535.
