@@ -11,6 +11,7 @@ pub mod mailed_token;
 pub mod password;
 pub mod password_reset;
 pub mod registration;
+pub mod revocation;
 pub mod session;
 pub mod throttle;
 pub mod unlock;

@@ -151,6 +151,14 @@ pub fn newest(conn: &mut AnyConnection, user: Option<i64>, most: i64) -> QueryRe
     rows.limit(most).load(conn)
 }
 
+/// An event that no request brought about, in the transaction of its deed.
+pub fn write_with(conn: &mut AnyConnection, event: Event, at: Timestamp) -> QueryResult<()> {
+    let none = String::new;
+    let (ip, user_agent, request_id) = (none(), none(), none());
+    let entry = Entry { at, event, user: None, ip, user_agent, request_id, times: 1 };
+    insert_one(conn, &entry, None)
+}
+
 /// Whom to tell once the database is let go of; nobody when the last handle is gone.
 fn write_all(db: &Db, receiver: &Receiver<Message>, figures: &Figures) -> Option<SyncSender<()>> {
     while let Ok(first) = receiver.recv() {

@@ -6,6 +6,7 @@ use crate::accounts::{Auth, Hasher};
 use crate::audit::{Event, Journal, record};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{self, MigrateError};
+use crate::db::transfer::TransferError;
 use crate::db::{Db, OpenError};
 use crate::mail::transport::SendError;
 use crate::mail::worker::{Bell, Ear};
@@ -26,6 +27,8 @@ pub enum StartError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     #[error(transparent)]
     Theme(#[from] ThemeError),
     #[error("mail: {0}")]

@@ -2,6 +2,7 @@
 
 mod connection;
 mod tls;
+pub(super) mod transfer;
 mod url;
 
 use std::fmt;
@@ -68,6 +69,10 @@ impl Server {
             server.config.password(password.expose_secret());
         }
         Ok(server)
+    }
+
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
     }
 
     /// A connection, ready to work: `patience` bounds the way there, and each answer on it.
