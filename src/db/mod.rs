@@ -27,8 +27,10 @@ use transaction::{Isolation, begin, finish, rest_after, set_patience};
 pub use connection::AnyConnection;
 pub use error::{DbError, OpenError};
 
-/// How often a transaction is tried while others are in its way.
-const TRIES: u32 = 20;
+/// How often a transaction is tried while others are in its way, if there is time.
+const TRIES: u32 = 50;
+/// How often without standing in line for it.
+const TRIES_AT_WILL: u32 = 2;
 /// And when the server gives another reason, of which some pass: a deadlock, a restart.
 const TRIES_FOR_OTHER_REASONS: u32 = 4;
 /// Threads that serve no requests (mail, events) find a connection, too.
@@ -329,7 +331,9 @@ impl Db {
             if shortened {
                 set_patience(&mut pooled.conn, left).map_err(DbError::from)?;
             }
-            let (outcome, committing) = match begin(&mut pooled.conn, Isolation::Serializable) {
+            let in_line = tries > TRIES_AT_WILL;
+            let isolation = if in_line { Isolation::InLine } else { Isolation::Serializable };
+            let (outcome, committing) = match begin(&mut pooled.conn, isolation) {
                 Ok(()) => finish(&mut pooled.conn, &deed),
                 Err(error) => {
                     let error = DbError::from(error);

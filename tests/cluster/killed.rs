@@ -56,7 +56,7 @@ fn b86_of_three_nodes_one_is_killed_again_and_again_and_nothing_is_lost() {
     let rounds = std::env::var("GATEHOUSE_NODE_ROUNDS");
     let rounds = rounds.map_or(ROUNDS, |number| number.parse().expect("a number of rounds"));
     let (server, mails) = (Postgres::start(&[]), MailServer::start(&[]));
-    let settings = [("ROCKET_SMTP_URL", &*mails.url()), ("ROCKET_LOG_LEVEL", "off")];
+    let settings = [("ROCKET_SMTP_URL", &*mails.url()), ("ROCKET_LOG_LEVEL", "error")];
     let mut nodes = of_one_name(3, &server.url(), &settings);
     let proxy = nginx(&nodes);
     let person =

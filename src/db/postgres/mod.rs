@@ -204,6 +204,12 @@ pub(super) fn begin_alone(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({ALONE})"))
 }
 
+/// Waits for others in line, and sees what they did: a lock taken before anything is read does not
+/// freeze the view (PostgreSQL 15, LOCK). The mode is in the way of nothing but itself.
+pub(super) fn line_up(conn: &mut PgConnection) -> QueryResult<()> {
+    conn.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE UPDATE EXCLUSIVE MODE")
+}
+
 /// Takes the lock of that name until `conn` is closed; false when somebody else has it.
 pub(super) fn try_lock(conn: &mut AnyConnection, name: &str) -> QueryResult<bool> {
     let number = name
