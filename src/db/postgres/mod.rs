@@ -172,7 +172,10 @@ fn said(error: tokio_postgres::Error) -> ConnectError {
         Some(code) if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)) => {
             ConnectError::Refused(words)
         }
-        None if words.contains("TLS") || words.contains("authentication") => {
+        None if words.contains("password missing") => {
+            ConnectError::Refused(format!("{words}: set database_password"))
+        }
+        None if ["TLS", "authentication", "configuration"].iter().any(|it| words.contains(it)) => {
             ConnectError::Refused(words)
         }
         _ => ConnectError::Away(words),
