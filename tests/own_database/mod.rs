@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::Binary;
 use diesel::sqlite::SqliteConnection;
 use gatehouse::db::postgres::{PgConnection, Server};
 use gatehouse::db::{AnyConnection, Db, DbConfig, Place, migrations};
@@ -21,6 +22,10 @@ const WHICH: &str = "GATEHOUSE_TEST_DATABASE";
 const SERVER: &str = "GATEHOUSE_TEST_POSTGRESQL";
 /// Longer than any test holds a lock.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The tables that a request writes to, in an order in which they can be emptied.
+pub const TABLES: [&str; 8] =
+    ["events", "limits", "devices", "outbox", "tokens", "sign_ups", "sessions", "users"];
 
 /// Whether this run is PostgreSQL's.
 pub fn on_postgresql() -> bool {
@@ -83,6 +88,46 @@ impl OwnDatabase {
             }
             Self::OnServer(name, _) => AnyConnection::Postgres(connect(name)),
         }
+    }
+
+    /// Another process's connection, in whose way nobody can write until its `ROLLBACK` or `COMMIT`;
+    /// reading goes on.
+    #[track_caller]
+    pub fn locked(&self) -> AnyConnection {
+        let mut other = self.connect();
+        let lock = match other {
+            AnyConnection::Sqlite(_) => "BEGIN EXCLUSIVE".to_owned(),
+            AnyConnection::Postgres(_) => {
+                format!("BEGIN; LOCK TABLE {} IN EXCLUSIVE MODE", TABLES.join(", "))
+            }
+        };
+        other.batch_execute(&lock).expect("locked");
+        other
+    }
+
+    /// The bytes of its files. SQLite's write-ahead log is among them; PostgreSQL's is one for all
+    /// databases of the server, but the tables' files hold what was deleted as well.
+    pub fn raw(&self) -> Vec<u8> {
+        #[derive(QueryableByName)]
+        struct File {
+            #[diesel(sql_type = Binary)]
+            bytes: Vec<u8>,
+        }
+
+        if let Self::File(path) = self {
+            let log = path.with_extension("db-wal");
+            let files = [path, &log].into_iter().filter_map(|file| std::fs::read(file).ok());
+            return files.flatten().collect();
+        }
+        let mut conn = self.connect();
+        conn.batch_execute("CHECKPOINT").expect("everything is in its file");
+        let files: Vec<File> = diesel::sql_query(
+            "SELECT pg_read_binary_file(pg_relation_filepath(oid)) AS bytes FROM pg_class \
+             WHERE oid >= 16384 AND relkind IN ('r', 'i', 't')",
+        )
+        .load(&mut conn)
+        .expect("a superuser may read them");
+        files.into_iter().flat_map(|file| file.bytes).collect()
     }
 }
 

@@ -14,8 +14,7 @@ use rocket::http::Method;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, PASSWORD, TestApp, Visitor, urlencoded};
-use crate::own_database::on_postgresql;
-use crate::rows::TABLES;
+use crate::own_database::{TABLES, on_postgresql};
 
 const ANN: &str = "ann@example.com";
 const NEW: &str = "another harbour";

@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod crowd;
 mod overtake;
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../own_database/mod.rs"]
 mod own_database;
 mod rows;

@@ -2,15 +2,9 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Binary;
 use gatehouse::db::AnyConnection;
 
 use crate::app::TestApp;
-use crate::own_database::OwnDatabase;
-
-/// The tables that a request writes to, in an order in which they can be emptied.
-pub const TABLES: [&str; 8] =
-    ["events", "limits", "devices", "outbox", "tokens", "sign_ups", "sessions", "users"];
 
 impl TestApp {
     /// A connection past the pool.
@@ -55,20 +49,12 @@ impl TestApp {
     /// reading goes on.
     #[track_caller]
     pub fn locked(&self) -> AnyConnection {
-        let mut other = self.database();
-        let lock = match other {
-            AnyConnection::Sqlite(_) => "BEGIN IMMEDIATE".to_owned(),
-            AnyConnection::Postgres(_) => {
-                format!("BEGIN; LOCK TABLE {} IN EXCLUSIVE MODE", TABLES.join(", "))
-            }
-        };
-        other.batch_execute(&lock).expect("locked");
-        other
+        self.folder.database.locked()
     }
 
     /// The bytes of the database's files, SQLite's write-ahead log too.
     pub fn raw_database(&self) -> Vec<u8> {
-        raw(&self.folder.database)
+        self.folder.database.raw()
     }
 
     /// Every row of every table, as text: to see that nothing changed.
@@ -118,28 +104,4 @@ impl TestApp {
             .expect("sign-ups");
         format!("{users:#?}\n{sessions:#?}\n{outbox:#?}\n{devices:?}\n{tokens:?}\n{sign_ups:?}")
     }
-}
-
-/// The bytes of the database's files. PostgreSQL's are of the tables and indexes, rows that were
-/// deleted included; its log is one for all databases of the server.
-pub fn raw(database: &OwnDatabase) -> Vec<u8> {
-    #[derive(QueryableByName)]
-    struct File {
-        #[diesel(sql_type = Binary)]
-        bytes: Vec<u8>,
-    }
-
-    if let OwnDatabase::File(path) = database {
-        let log = path.with_extension("db-wal");
-        return [path, &log].into_iter().filter_map(|it| std::fs::read(it).ok()).flatten().collect();
-    }
-    let mut conn = database.connect();
-    conn.batch_execute("CHECKPOINT").expect("everything is in its file");
-    let files: Vec<File> = diesel::sql_query(
-        "SELECT pg_read_binary_file(pg_relation_filepath(oid)) AS bytes FROM pg_class \
-         WHERE oid >= 16384 AND relkind IN ('r', 'i', 't')",
-    )
-    .load(&mut conn)
-    .expect("a superuser may read them");
-    files.into_iter().flat_map(|file| file.bytes).collect()
 }

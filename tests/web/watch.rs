@@ -7,7 +7,6 @@ use tempfile::TempDir;
 
 use crate::app::PASSWORD;
 use crate::own_database::{OwnDatabase, on_postgresql};
-use crate::rows::raw;
 
 /// Enough to find what is written again and again; a look takes milliseconds.
 const MOST_COOKIES: usize = 8;
@@ -55,7 +54,7 @@ impl Drop for Watched {
             }
         };
         if on_postgresql() {
-            told("the database", &raw(&self.database));
+            told("the database", &self.database.raw());
         }
         for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
             let Ok(bytes) = std::fs::read(entry.path()) else { continue };
