@@ -9,8 +9,10 @@ use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use rocket::{Build, Rocket};
 use secrecy::ExposeSecret;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::spawn_blocking;
+use tokio::time::MissedTickBehavior;
 
 use super::service::{Service, StartError};
 use crate::accounts::Auth;
@@ -24,6 +26,8 @@ use crate::web::in_flight::InFlight;
 /// hashed must not be cut off.
 const GRACE: Duration = Duration::from_secs(15);
 const MERCY_SECONDS: u32 = 2;
+/// Started at the same time as the database server, the service waits this long for it.
+const START: Duration = Duration::from_secs(30);
 /// An answer that is written needs a moment to leave.
 const LAST_BYTES: Duration = Duration::from_millis(50);
 /// How long the end waits for a mail that is being sent: cut off, it might arrive twice.
@@ -32,6 +36,7 @@ const LAST_MAIL: Duration = Duration::from_secs(60);
 pub fn run(config: Config) -> Result<(), StartError> {
     crate::log::install(config.log);
     keep_memory_private();
+    config.db.wait_for_server(START, |line| eprintln!("gatehouse: {line}"));
     let service = Service::open(&config)?;
     // Rocket's own start-up reads its own settings; these were checked, so it is done here.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -281,20 +286,36 @@ impl Signals {
 /// Clears away what has expired, now and then.
 async fn purge(auth: Auth, worker: Arc<Worker>, every: Duration) {
     let mut clock = tokio::time::interval(every);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let runtime = Handle::current();
     loop {
         clock.tick().await;
-        let now = Timestamp::now();
-        if let Err(error) = auth.purge_sessions(now).await {
-            log::warn!("expired sessions stay for now: {error}");
+        let (auth, worker, runtime) = (auth.clone(), worker.clone(), runtime.clone());
+        let purged = spawn_blocking(move || {
+            let once = || runtime.block_on(purge_once(&auth, worker, Timestamp::now()));
+            // One node at a time: two would be in each other's way.
+            auth.db.if_alone("purge", once)
+        });
+        match purged.await {
+            Ok(Ok(Some(()))) => {}
+            Ok(Ok(None)) => log::debug!("another node clears away what has expired"),
+            Ok(Err(error)) => log::warn!("what has expired stays for now: {error}"),
+            // A panic was logged where it happened.
+            Err(_) => {}
         }
-        if let Err(error) = purge_accounts(&auth, now).await {
-            log::warn!("what has expired stays for now: {error}");
-        }
-        let worker = worker.clone();
-        let mails = spawn_blocking(move || worker.purge(now)).await;
-        if let Ok(Err(error)) = mails {
-            log::warn!("dead mails stay for now: {error}");
-        }
+    }
+}
+
+async fn purge_once(auth: &Auth, worker: Arc<Worker>, now: Timestamp) {
+    if let Err(error) = auth.purge_sessions(now).await {
+        log::warn!("expired sessions stay for now: {error}");
+    }
+    if let Err(error) = purge_accounts(auth, now).await {
+        log::warn!("what has expired stays for now: {error}");
+    }
+    let mails = spawn_blocking(move || worker.purge(now)).await;
+    if let Ok(Err(error)) = mails {
+        log::warn!("dead mails stay for now: {error}");
     }
 }
 

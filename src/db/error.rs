@@ -34,6 +34,8 @@ pub struct OpenError {
 pub enum DbError {
     #[error("the database is busy")]
     Busy,
+    #[error("there is no connection to the database")]
+    Away,
     #[error("the database file was removed or replaced while in use: restart with the right one")]
     Vanished,
     #[error("the database cannot be used until it is mended: {0}")]

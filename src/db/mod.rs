@@ -15,20 +15,22 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::r2d2::{Pool, PooledConnection};
+use diesel::r2d2::{NopErrorHandler, Pool, PooledConnection};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use pool::{Age, Manager, Pooled, Source};
-use postgres::{Fault, Server};
+use pool::{Age, Manager, Outage, Pooled, Source};
+use postgres::{ConnectError, Fault, Server};
 use transaction::{Isolation, begin, finish, rest_after, set_patience};
 
 pub use connection::AnyConnection;
 pub use error::{DbError, OpenError};
 
-/// How often a transaction is tried while others are in its way.
-const TRIES: u32 = 20;
+/// How often a transaction is tried while others are in its way, if there is time.
+const TRIES: u32 = 50;
+/// How often without standing in line for it.
+const TRIES_AT_WILL: u32 = 2;
 /// And when the server gives another reason, of which some pass: a deadlock, a restart.
 const TRIES_FOR_OTHER_REASONS: u32 = 4;
 /// Threads that serve no requests (mail, events) find a connection, too.
@@ -67,6 +69,24 @@ impl DbConfig {
         }
     }
 
+    /// Waits `most` for a server that is on its way up, and says so once. Whatever else is wrong
+    /// with it, [`Db::open`] tells.
+    pub fn wait_for_server(&self, most: Duration, say: impl Fn(&str)) {
+        let Place::Server(server) = &self.place else { return };
+        let end = Instant::now() + most;
+        let mut said = false;
+        while let Err(ConnectError::Away(cause)) = server.connect(self.wait) {
+            if !said {
+                say(&format!("waits up to {} s for {server}: {cause}", most.as_secs()));
+                said = true;
+            }
+            if Instant::now() >= end {
+                return;
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
+    }
+
     /// The SQLite file, where it is one.
     pub fn file(&self) -> Option<&PathBuf> {
         match &self.place {
@@ -82,6 +102,7 @@ pub struct Db {
     pool: Pool<Manager>,
     source: Arc<Source>,
     age: Age,
+    outage: Outage,
     turns: Turns,
     wait: Duration,
 }
@@ -129,14 +150,16 @@ impl Db {
                 (Source::Server(server.clone()), Turns::Connections(seats))
             }
         };
-        let (source, age) = (Arc::new(source), Age::default());
-        let manager = Manager { source: source.clone(), wait: config.wait, age: age.clone() };
+        let (source, age, outage) = (Arc::new(source), Age::default(), Outage::default());
+        let (wait, of_pool) = (config.wait, outage.clone());
+        let manager = Manager { source: source.clone(), wait, age: age.clone(), outage: of_pool };
         let pool = Pool::builder()
             .max_size(config.pool_size)
             .min_idle(Some(1))
             .connection_timeout(config.wait)
+            .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(manager);
-        Ok(Self { pool, source, age, turns, wait: config.wait })
+        Ok(Self { pool, source, age, outage, turns, wait })
     }
 
     /// Whether it is the embedded SQLite.
@@ -169,7 +192,7 @@ impl Db {
         let db = self.clone();
         off_the_worker(move || {
             let _turn = turn;
-            db.read_before(end, query)
+            db.read_before(end, Some(end + db.wait), query)
         })
         .await
     }
@@ -191,7 +214,7 @@ impl Db {
         let db = self.clone();
         off_the_worker(move || {
             let _turn = turn;
-            db.write_before(end, deed)
+            db.write_before(end, Some(end + db.wait), deed)
         })
         .await
     }
@@ -208,7 +231,7 @@ impl Db {
             Turns::Writer(writer) => Some(writer.blocking_lock()),
             Turns::Connections(_) => None,
         };
-        self.write_before(Instant::now() + self.wait, deed)
+        self.write_before(Instant::now() + self.wait, None, deed)
     }
 
     /// [`Db::read`] for threads that serve no requests.
@@ -219,7 +242,7 @@ impl Db {
     where
         E: From<DbError>,
     {
-        self.read_before(Instant::now() + self.wait, query)
+        self.read_before(Instant::now() + self.wait, None, query)
     }
 
     /// One transaction that takes the time it needs, on a connection of its own, never twice, and
@@ -276,10 +299,12 @@ impl Db {
     fn read_before<T, E: From<DbError>>(
         &self,
         end: Instant,
+        over: Option<Instant>,
         query: impl Fn(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         for tries in 1.. {
             let mut pooled = self.connection(end)?;
+            pooled.answers_by(over);
             let outcome = query(&mut pooled.conn);
             let fault = pooled.take_fault();
             if outcome.is_err() && self.again(fault, tries, end, &pooled) {
@@ -294,17 +319,21 @@ impl Db {
     fn write_before<T, E: From<DbError>>(
         &self,
         end: Instant,
+        over: Option<Instant>,
         deed: impl Fn(&mut AnyConnection) -> Result<T, E>,
     ) -> Result<T, E> {
         self.check_file()?;
         for tries in 1.. {
             let mut pooled = self.connection(end)?;
+            pooled.answers_by(over);
             let left = end.saturating_duration_since(Instant::now());
             let shortened = left < self.wait - self.wait / 10;
             if shortened {
                 set_patience(&mut pooled.conn, left).map_err(DbError::from)?;
             }
-            let (outcome, committing) = match begin(&mut pooled.conn, Isolation::Serializable) {
+            let in_line = tries > TRIES_AT_WILL;
+            let isolation = if in_line { Isolation::InLine } else { Isolation::Serializable };
+            let (outcome, committing) = match begin(&mut pooled.conn, isolation) {
                 Ok(()) => finish(&mut pooled.conn, &deed),
                 Err(error) => {
                     let error = DbError::from(error);
@@ -354,7 +383,8 @@ impl Db {
 
     fn connection(&self, end: Instant) -> Result<PooledConnection<Manager>, DbError> {
         let left = end.saturating_duration_since(Instant::now());
-        self.pool.get_timeout(left).map_err(|_| DbError::Busy)
+        let why = |_| if self.outage.lasts() { DbError::Away } else { DbError::Busy };
+        self.pool.get_timeout(left).map_err(why)
     }
 }
 

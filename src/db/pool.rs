@@ -1,8 +1,8 @@
 //! The pool: connections of either kind, thrown away as soon as one of them turns out to be dead.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use diesel::r2d2::{Error as PoolError, ManageConnection, R2D2Connection};
 use diesel::result::ConnectionError;
@@ -21,6 +21,29 @@ pub(super) struct Manager {
     pub source: Arc<Source>,
     pub wait: Duration,
     pub age: Age,
+    pub outage: Outage,
+}
+
+/// Lasts from the first connection that could not be made to the next one that could; the log has
+/// two lines of it, however many visitors it keeps waiting.
+#[derive(Clone, Default)]
+pub(super) struct Outage(Arc<AtomicBool>);
+
+impl Outage {
+    pub fn lasts(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, error: Option<&PoolError>) {
+        let lasted = self.0.swap(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) if !lasted => {
+                log::error!("no connection to the database, tried until there is one: {error}");
+            }
+            None if lasted => log::warn!("there is a connection to the database again"),
+            _ => {}
+        }
+    }
 }
 
 /// Rises when a connection was found dead: after a restart of the server, or while a disk was full,
@@ -64,7 +87,9 @@ impl ManageConnection for Manager {
 
     fn connect(&self) -> Result<Pooled, PoolError> {
         let age = self.age.now();
-        Ok(Pooled { conn: self.source.connect(self.wait)?, age })
+        let made = self.source.connect(self.wait);
+        self.outage.note(made.as_ref().err());
+        Ok(Pooled { conn: made?, age })
     }
 
     /// Asks nobody: a look at the server for each use would cost more than the use.
@@ -89,6 +114,15 @@ impl ManageConnection for Manager {
 }
 
 impl Pooled {
+    /// See [`PgConnection::answers_by`].
+    ///
+    /// [`PgConnection::answers_by`]: super::postgres::PgConnection::answers_by
+    pub fn answers_by(&mut self, end: Option<Instant>) {
+        if let AnyConnection::Postgres(conn) = &mut self.conn {
+            conn.answers_by(end);
+        }
+    }
+
     /// What went wrong on it; SQLite's own errors say it all.
     pub fn take_fault(&mut self) -> Option<Fault> {
         match &mut self.conn {

@@ -63,7 +63,7 @@ impl WebError {
                 headers::retry_after(request, full.retry_after.as_secs().max(1));
                 Status::ServiceUnavailable
             }
-            Broken::Db(DbError::Busy | DbError::Vanished | DbError::Fault(_)) => {
+            Broken::Db(DbError::Busy | DbError::Away | DbError::Vanished | DbError::Fault(_)) => {
                 audit::record(Event::Broken, None, &client::source(request));
                 log::error!("request {}: {broken}", client::request_id(request));
                 headers::retry_after(request, BUSY_RETRY_SECONDS);

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
@@ -30,7 +30,8 @@ fn dial_with(
     to: SocketAddr,
     prepare: impl FnOnce(&OwnedFd) -> rustix::io::Result<()>,
 ) -> io::Result<TcpStream> {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    // Programs that the test starts meanwhile must not inherit it.
+    let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     prepare(&socket)?;
     bind(&socket, &SocketAddr::V4(SocketAddrV4::new(from, 0)))?;
     connect(&socket, &to)?;

@@ -2,7 +2,7 @@
 //! failed is remembered, so that the pool knows what to throw away and a deed what to try again.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{
     CacheSize, Connection, Instrumentation, LoadConnection, SimpleConnection, TransactionManager,
@@ -39,8 +39,12 @@ pub enum Fault {
 
 impl Fault {
     fn of(error: &QueryError) -> Option<Self> {
-        let QueryError::DatabaseError(kind, _) = error else { return None };
+        let QueryError::DatabaseError(kind, info) = error else { return None };
         match kind {
+            // Its last words on this connection.
+            DatabaseErrorKind::Unknown if info.message().contains("terminating connection") => {
+                Some(Self::Closed)
+            }
             DatabaseErrorKind::Unknown => Some(Self::Other),
             DatabaseErrorKind::SerializationFailure => Some(Self::Conflict),
             DatabaseErrorKind::ReadOnlyTransaction => Some(Self::ReadOnly),
@@ -63,6 +67,8 @@ pub struct PgConnection {
     runtime: Option<Runtime>,
     /// No single answer is waited for longer.
     patience: Duration,
+    /// Somebody waits, and all of it must be over by then.
+    end: Option<Instant>,
     fault: Option<Fault>,
     /// The transaction has failed: PostgreSQL would answer COMMIT with a silent rollback.
     spoilt: bool,
@@ -70,12 +76,17 @@ pub struct PgConnection {
 
 impl PgConnection {
     pub(super) fn new(inner: AsyncPgConnection, runtime: Runtime, patience: Duration) -> Self {
-        Self { inner, runtime: Some(runtime), patience, fault: None, spoilt: false }
+        Self { inner, runtime: Some(runtime), patience, end: None, fault: None, spoilt: false }
     }
 
     /// The worst that happened since the last call.
     pub fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take()
+    }
+
+    /// However many answers there are to wait for, none is waited for after `end`.
+    pub fn answers_by(&mut self, end: Option<Instant>) {
+        self.end = end;
     }
 
     /// No time-outs from now on: for what takes its time. A server that is gone is noticed by the
@@ -103,12 +114,14 @@ impl PgConnection {
     where
         F: Future<Output = QueryResult<T>> + 'a,
     {
-        let Self { inner, runtime, patience, fault, spoilt } = self;
+        let Self { inner, runtime, patience, end, fault, spoilt } = self;
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let patience = left.map_or(*patience, |left| left.min(*patience));
         let outcome = match runtime {
             Some(runtime) if *fault < Some(Fault::Closed) => {
                 let answer = ask(inner);
                 runtime
-                    .block_on(async { timeout(*patience, answer).await })
+                    .block_on(async { timeout(patience, answer).await })
                     .unwrap_or_else(|_| Err(closed("the database server did not answer in time")))
             }
             _ => Err(closed("the connection to the database server is closed")),

@@ -5,13 +5,17 @@ mod tls;
 mod url;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
-use diesel_async::AsyncPgConnection;
+use diesel::sql_types::{BigInt, Bool, Integer};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::AnyConnection;
 
@@ -19,17 +23,31 @@ pub use connection::{Fault, PgConnection};
 pub use tls::{TlsFiles, TlsMode};
 pub use url::UrlError;
 
-/// A look at the network between two statements.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+/// The server gives a statement up by itself; only when it does not say so in time, we give up the
+/// connection.
+const GRACE: Duration = Duration::from_millis(500);
+/// Below it there is no promise that what is here works.
+pub const OLDEST: i32 = 150_000;
 
 /// Where the server is, who we are to it, and how far it must prove who it is.
 #[derive(Clone)]
 pub struct Server {
-    config: tokio_postgres::Config,
+    hosts: Vec<Host>,
+    /// The place of the host that answered last: the others are tried after it, so that a dead one
+    /// costs time once.
+    good: Arc<AtomicUsize>,
     tls: TlsMode,
     files: TlsFiles,
     /// Hosts and database, for people.
     name: String,
+}
+
+/// One of several servers.
+#[derive(Clone)]
+struct Host {
+    name: String,
+    is_local: bool,
+    config: tokio_postgres::Config,
 }
 
 /// Shows where it is, never the password.
@@ -48,12 +66,18 @@ impl fmt::Display for Server {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// Settings to mend: a wrong password, a certificate that we do not trust.
     #[error("{0}")]
-    Tls(#[from] tls::TlsError),
+    Refused(String),
+    /// It may pass.
     #[error("{0}")]
-    Server(String),
-    #[error("no answer in time")]
-    Timeout,
+    Away(String),
+}
+
+impl From<tls::TlsError> for ConnectError {
+    fn from(error: tls::TlsError) -> Self {
+        Self::Refused(error.to_string())
+    }
 }
 
 impl Server {
@@ -61,13 +85,19 @@ impl Server {
     /// (PostgreSQL 15, 34.1.1.2). `password` is for a URL without one.
     pub fn parse(text: &str, password: Option<&SecretString>) -> Result<Self, UrlError> {
         let mut server = url::parse(text)?;
-        if let Some(password) = password {
-            if server.config.get_password().is_some() {
+        for host in &mut server.hosts {
+            let Some(password) = password else { break };
+            if host.config.get_password().is_some() {
                 return Err(UrlError::TwoPasswords);
             }
-            server.config.password(password.expose_secret());
+            host.config.password(password.expose_secret());
         }
         Ok(server)
+    }
+
+    /// Whether strangers on the network can neither read along nor answer in the server's place.
+    pub fn is_private(&self) -> bool {
+        self.tls == TlsMode::VerifyFull || self.hosts.iter().all(|host| host.is_local)
     }
 
     /// A connection, ready to work: `patience` bounds the way there, and each answer on it.
@@ -75,37 +105,77 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|cause| ConnectError::Server(cause.to_string()))?;
-        let mut config = self.config.clone();
-        if config.get_connect_timeout().is_none() {
-            // For each host of several; the whole is bounded below.
-            config.connect_timeout(patience);
-        }
-        config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE).keepalives_retries(3);
+            .map_err(|cause| ConnectError::Away(cause.to_string()))?;
         let tls = tls::connector(self.tls, &self.files)?;
-        let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(1);
-        let inner = runtime.block_on(async {
-            let making = async {
-                let (client, connection) =
-                    config.connect(tls).await.map_err(|error| in_words(&error))?;
-                AsyncPgConnection::try_from_client_and_connection(client, connection)
-                    .await
-                    .map_err(|error| error.to_string())
-            };
-            tokio::time::timeout(patience * hosts, making).await
-        });
-        let inner = match inner {
-            Ok(made) => made.map_err(ConnectError::Server)?,
-            Err(_) => return Err(ConnectError::Timeout),
-        };
-        let mut conn = PgConnection::new(inner, runtime, patience);
+        // A host that takes connections and never answers must leave time for the next one.
+        let share = patience / u32::try_from(self.hosts.len()).unwrap_or(1);
+        let good = self.good.load(Ordering::Relaxed);
+        let mut refusals = Vec::new();
+        for place in (good..self.hosts.len()).chain(0..good) {
+            let host = &self.hosts[place];
+            let making = host.begin(tls.clone(), patience);
+            let outcome = runtime.block_on(async { timeout(share, making).await });
+            match outcome.unwrap_or_else(|_| Err(ConnectError::Away("no answer in time".into()))) {
+                Ok(inner) => {
+                    self.good.store(place, Ordering::Relaxed);
+                    return Ok(PgConnection::new(inner, runtime, patience + GRACE));
+                }
+                Err(refusal) => refusals.push((&host.name, refusal)),
+            }
+        }
+        Err(together(refusals))
+    }
+}
+
+/// Each host's reason, and whether waiting may help.
+fn together(mut refusals: Vec<(&String, ConnectError)>) -> ConnectError {
+    if refusals.len() == 1 {
+        return refusals.remove(0).1;
+    }
+    let said: Vec<String> = refusals.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    if refusals.iter().all(|(_, why)| matches!(why, ConnectError::Refused(_))) {
+        ConnectError::Refused(said.join("; "))
+    } else {
+        ConnectError::Away(said.join("; "))
+    }
+}
+
+impl Host {
+    async fn begin(
+        &self,
+        tls: MakeRustlsConnect,
+        patience: Duration,
+    ) -> Result<AsyncPgConnection, ConnectError> {
+        let (client, connection) = self.config.connect(tls).await.map_err(said)?;
         let millis = patience.as_millis();
-        conn.batch_execute(&format!(
+        let limits = format!(
             "SET statement_timeout = {millis}; SET idle_in_transaction_session_timeout = {}",
             millis * 2
-        ))
-        .map_err(|error| ConnectError::Server(error.to_string()))?;
+        );
+        let failed = |error: &dyn fmt::Display| ConnectError::Away(error.to_string());
+        let mut conn = AsyncPgConnection::try_from_client_and_connection(client, connection)
+            .await
+            .map_err(|error| failed(&error))?;
+        conn.batch_execute(&limits).await.map_err(|error| failed(&error))?;
         Ok(conn)
+    }
+}
+
+/// What waiting does not mend: a wrong user or password, no such database, no TLS.
+fn said(error: tokio_postgres::Error) -> ConnectError {
+    let words = in_words(&error);
+    match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some("53300") => ConnectError::Away(format!(
+            "{words}: the nodes' database_connections together must stay below the server's \
+             max_connections"
+        )),
+        Some(code) if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)) => {
+            ConnectError::Refused(words)
+        }
+        None if words.contains("TLS") || words.contains("authentication") => {
+            ConnectError::Refused(words)
+        }
+        _ => ConnectError::Away(words),
     }
 }
 
@@ -134,6 +204,12 @@ pub(super) fn begin_alone(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({ALONE})"))
 }
 
+/// Waits for others in line, and sees what they did: a lock taken before anything is read does not
+/// freeze the view (PostgreSQL 15, LOCK). The mode is in the way of nothing but itself.
+pub(super) fn line_up(conn: &mut PgConnection) -> QueryResult<()> {
+    conn.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE UPDATE EXCLUSIVE MODE")
+}
+
 /// Takes the lock of that name until `conn` is closed; false when somebody else has it.
 pub(super) fn try_lock(conn: &mut AnyConnection, name: &str) -> QueryResult<bool> {
     let number = name
@@ -141,4 +217,13 @@ pub(super) fn try_lock(conn: &mut AnyConnection, name: &str) -> QueryResult<bool
         .fold(ALONE, |number, byte| number.wrapping_mul(31).wrapping_add(i64::from(byte)));
     diesel::select(diesel::dsl::sql::<Bool>(&format!("pg_try_advisory_lock({number})")))
         .get_result(conn)
+}
+
+/// What `gatehouse check` looks at: the server's version, as a number, and its clock, in
+/// milliseconds since 1970.
+pub fn version_and_clock(conn: &mut AnyConnection) -> QueryResult<(i32, i64)> {
+    let version = diesel::dsl::sql::<Integer>("current_setting('server_version_num')::integer");
+    let clock =
+        diesel::dsl::sql::<BigInt>("(extract(epoch FROM clock_timestamp()) * 1000)::bigint");
+    diesel::select((version, clock)).get_result(conn)
 }

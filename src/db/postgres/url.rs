@@ -1,9 +1,16 @@
 //! The connection URL, as libpq writes it, and what of it is ours to carry out.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use percent_encoding::percent_decode_str;
+use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::{Server, TlsFiles, TlsMode};
+
+/// A look at the network between two statements.
+const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Why a URL leads nowhere. Never quotes it: it may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +42,8 @@ pub(super) fn parse(text: &str) -> Result<Server, UrlError> {
         }
     }
     let plain = format!("{base}?{}", rest.join("&"));
-    let mut config: tokio_postgres::Config = plain.parse().map_err(|error| said(&error))?;
-    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+    let mut config: Config = plain.parse().map_err(|error| said(&error))?;
+    if config.get_hosts().is_empty() {
         return Err(UrlError::Shape);
     }
     config.ssl_mode(match tls {
@@ -51,8 +58,66 @@ pub(super) fn parse(text: &str) -> Result<Server, UrlError> {
     if config.get_application_name().is_none() {
         config.application_name("gatehouse");
     }
-    let name = in_words(&config);
-    Ok(Server { config, tls, files, name })
+    let hosts: Vec<super::Host> =
+        (0..config.get_hosts().len()).map(|place| one_of(&config, place)).collect();
+    let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+    let database = config.get_dbname().or(config.get_user()).unwrap_or("?");
+    let name = format!("postgresql://{}/{database}", names.join(","));
+    Ok(Server { hosts, good: Arc::default(), tls, files, name })
+}
+
+/// The same for one host alone, which then has its own share of the time.
+fn one_of(all: &Config, place: usize) -> super::Host {
+    let ports = all.get_ports();
+    let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+    let mut config = Config::new();
+    let (name, is_local) = match &all.get_hosts()[place] {
+        Host::Tcp(host) => {
+            config.host(host);
+            let loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+            (format!("{host}:{port}"), loopback || host == "localhost")
+        }
+        #[cfg(unix)]
+        Host::Unix(folder) => {
+            config.host_path(folder);
+            (format!("{}:{port}", folder.display()), true)
+        }
+    };
+    config.port(port);
+    if let Some(address) = all.get_hostaddrs().get(place) {
+        config.hostaddr(*address);
+    }
+    if let Some(user) = all.get_user() {
+        config.user(user);
+    }
+    if let Some(password) = all.get_password() {
+        config.password(password);
+    }
+    if let Some(name) = all.get_dbname() {
+        config.dbname(name);
+    }
+    if let Some(options) = all.get_options() {
+        config.options(options);
+    }
+    if let Some(name) = all.get_application_name() {
+        config.application_name(name);
+    }
+    if let Some(limit) = all.get_connect_timeout() {
+        config.connect_timeout(*limit);
+    }
+    if let Some(limit) = all.get_tcp_user_timeout() {
+        config.tcp_user_timeout(*limit);
+    }
+    config
+        .ssl_mode(all.get_ssl_mode())
+        .ssl_negotiation(all.get_ssl_negotiation())
+        .channel_binding(all.get_channel_binding())
+        .target_session_attrs(all.get_target_session_attrs())
+        .keepalives(all.get_keepalives())
+        .keepalives_idle(KEEPALIVE)
+        .keepalives_interval(KEEPALIVE)
+        .keepalives_retries(3);
+    super::Host { name, is_local, config }
 }
 
 /// The parser's own words name the parameter, not its value.
@@ -60,25 +125,6 @@ fn said(error: &tokio_postgres::Error) -> UrlError {
     use std::error::Error as _;
 
     UrlError::Parameter(error.source().map_or_else(|| error.to_string(), ToString::to_string))
-}
-
-fn in_words(config: &tokio_postgres::Config) -> String {
-    let ports = config.get_ports();
-    let hosts: Vec<String> = config
-        .get_hosts()
-        .iter()
-        .enumerate()
-        .map(|(place, host)| {
-            let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
-            match host {
-                Host::Tcp(name) => format!("{name}:{port}"),
-                #[cfg(unix)]
-                Host::Unix(folder) => format!("{}:{port}", folder.display()),
-            }
-        })
-        .collect();
-    let name = config.get_dbname().or(config.get_user()).unwrap_or("?");
-    format!("postgresql://{}/{name}", hosts.join(","))
 }
 
 #[cfg(test)]
@@ -91,7 +137,10 @@ mod tests {
             .expect("a good URL");
         assert_eq!(server.name, "postgresql://one:5432,two:5433/people");
         assert_eq!(server.tls, TlsMode::VerifyFull);
-        assert_eq!(server.config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        assert_eq!(
+            server.hosts[1].config.get_target_session_attrs(),
+            TargetSessionAttrs::ReadWrite
+        );
         assert!(!format!("{server:?}").contains("secret"));
     }
 
