@@ -45,6 +45,11 @@ missing_packages() {
     have systemd-analyze || echo systemd
     have node || echo nodejs
     have npm || echo npm
+    has_postgresql || echo postgresql
+}
+
+has_postgresql() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
 install_packages() {
@@ -62,13 +67,21 @@ install_packages() {
     # Thousands of lines, of interest only if it goes wrong.
     local log="$cache/apt-get.log"
     mkdir -p "$cache"
-    if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1; then
+    local install=("${apt[@]}" install -y --no-install-recommends)
+    if ! { "${apt[@]}" update && { has_postgresql || make_no_cluster; } && "${install[@]}" "${missing[@]}"; } </dev/null >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         fail "apt-get failed (see above, all of it in $log): mend the network or the package sources, then run this again"
     fi
 
     mapfile -t missing < <(missing_packages)
     [ "${#missing[@]}" -eq 0 ] || fail "installed, but still not found: ${missing[*]}; is /usr/bin in PATH?"
+}
+
+# Debian's package makes a database of its own and starts it, now and at every boot; the tests start theirs. A function
+# of install_packages, with its words.
+make_no_cluster() {
+    "${install[@]}" postgresql-common
+    "${as_root[@]}" sed -i -E 's/^#?\s*create_main_cluster\s*=.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
 }
 
 # nginx and Caddy, for the tests that put Gatehouse behind them. Debian's packages would start both at port 80, now and at

@@ -3,6 +3,7 @@
 mod rules {
     pub mod asvs; // each requirement of OWASP ASVS has its place and its tests
     pub mod attacks; // so has each attack of our list
+    pub mod databases; // which tests run on which database
     pub mod document; // docs/security.md is what its sources say
     pub mod events; // docs/events.md
     pub mod evidence; // which tests there are

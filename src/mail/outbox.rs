@@ -206,12 +206,12 @@ pub fn claim(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Option<Row
         .first(conn)
         .optional()?;
     let Some(mut row) = due else { return Ok(None) };
+    row.attempts = row.attempts.saturating_add(1);
     let claimed = diesel::update(
         outbox::table.find(row.id).filter(outbox::next_attempt_at.eq(row.next_attempt_at)),
     )
-    .set((outbox::next_attempt_at.eq(now + LEASE), outbox::attempts.eq(outbox::attempts + 1)))
+    .set((outbox::next_attempt_at.eq(now + LEASE), outbox::attempts.eq(row.attempts)))
     .execute(conn)?;
-    row.attempts = row.attempts.saturating_add(1);
     row.next_attempt_at = now + LEASE;
     Ok((claimed == 1).then_some(row))
 }

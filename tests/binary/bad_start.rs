@@ -126,16 +126,21 @@ fn b92_weak_keys_are_refused_wherever_they_come_from() {
             assert!(!said.contains(key), "{name}: {said}");
         }
     }
+    let without = || {
+        let mut home = Home::new();
+        home.unset("ROCKET_SECRET_KEY");
+        home
+    };
     for (name, key) in &weak[..2] {
-        let home = Home::new();
+        let home = without();
         home.write("Rocket.toml", &format!("[default]\nsecret_key = \"{key}\"\n"));
         makes_nothing(&home, &[], &["secret_key (Rocket.toml, [default])", "openssl rand"]);
-        let home = Home::new().with("ROCKET_SECRET_KEY_FILE", name);
+        let home = without().with("ROCKET_SECRET_KEY_FILE", name);
         home.write(name, key);
         let source = "secret_key (environment variable ROCKET_SECRET_KEY_FILE)";
         makes_nothing(&home, &[], &[source, "openssl rand"]);
     }
-    let home = Home::new().with("ROCKET_SECRET_KEY_FILE", "empty");
+    let home = without().with("ROCKET_SECRET_KEY_FILE", "empty");
     home.write("empty", "\n");
     makes_nothing(&home, &[], &["ROCKET_SECRET_KEY_FILE (environment)", "empty is empty"]);
 }

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::http::Visitor;
 use crate::logs::lines;
+use crate::own_database::on_postgresql;
 use crate::process::PATIENCE;
 use crate::program::{Ended, Home, Running, eventually};
 use crate::smtp::MailServer;
@@ -139,7 +140,11 @@ impl Tour {
 
     /// What went by besides: cookies, what is sealed in them, the service's own.
     fn gather(&mut self) {
-        let key = fs::read_to_string(self.home.file("data/secret_key")).expect("readable");
+        let key = if on_postgresql() {
+            self.home.variable("ROCKET_SECRET_KEY").to_owned()
+        } else {
+            fs::read_to_string(self.home.file("data/secret_key")).expect("readable")
+        };
         let cookies = self.server.secrets.lock().expect("no panic in there").clone();
         let cookies: Vec<_> = cookies.into_iter().filter(|(_, value)| value.len() >= 32).collect();
         for (name, value) in opened(key.trim(), &cookies) {
@@ -187,6 +192,12 @@ const KEY: &str = "the secret key";
 
 /// Looks into every file; what is a file's to keep, it must hold.
 fn search_files(home: &Home, secrets: &[(String, String)]) {
+    if on_postgresql() {
+        let text = String::from_utf8_lossy(&home.raw_database()).into_owned();
+        for (what, secret) in secrets {
+            assert!(!text.contains(secret.as_str()), "{what} ({secret}) in the database");
+        }
+    }
     for name in home.listing() {
         let Ok(bytes) = fs::read(home.file(&name)) else { continue };
         // What is no text is none of a secret's either.

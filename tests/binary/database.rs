@@ -40,8 +40,7 @@ fn b84_a_lock_that_passes_is_waited_for() {
     let home = Home::new();
     let server = home.start();
     let people = two_people(&home, &server);
-    let mut other = home.database();
-    other.batch_execute("BEGIN EXCLUSIVE").expect("locked");
+    let mut other = home.locked();
     let held = Duration::from_millis(500);
     let outcomes = thread::scope(|scope| {
         let outcomes = scope.spawn(|| all_at_once(&people));
@@ -64,8 +63,7 @@ fn b84_a_lock_that_stays_is_503_in_time_and_nothing_is_half_done() {
     let home = Home::new();
     let server = home.start();
     let people = two_people(&home, &server);
-    let mut other = home.database();
-    other.batch_execute("BEGIN EXCLUSIVE").expect("locked");
+    let mut other = home.locked();
     let before = dump(&mut home.database(), &NOT_DEEDS);
     let waves = thread::scope(|scope| {
         let first = scope.spawn(|| all_at_once(&people));
@@ -106,7 +104,7 @@ fn obeying_modes() -> Home {
 }
 
 #[test]
-fn b87_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_503() {
+fn b87_sqlite_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_503() {
     let files = ["data/gatehouse.db", "data/gatehouse.db-wal", "data/gatehouse.db-shm"];
     let home = obeying_modes();
     let server = home.start();
@@ -114,8 +112,7 @@ fn b87_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_503() {
     files.iter().for_each(|file| home.chmod(file, 0o400));
     home.chmod("data", 0o500);
     // The file that is open stays as it was opened. A lock makes the service want it once more.
-    let mut other = home.database();
-    other.batch_execute("BEGIN EXCLUSIVE").expect("locked");
+    let mut other = home.locked();
     thread::scope(|scope| {
         let deeds = scope.spawn(|| all_at_once(&people));
         while !deeds.is_finished() {
@@ -146,7 +143,7 @@ fn b87_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_503() {
 }
 
 #[test]
-fn b87_a_file_or_folder_that_is_gone_is_503_and_never_made_anew() {
+fn b87_a_sqlite_file_or_folder_that_is_gone_is_503_and_never_made_anew() {
     for gone in ["data/gatehouse.db", "data"] {
         let home = Home::new();
         let server = home.start();

@@ -90,7 +90,7 @@ fn sign_up_to_the_brim(visitor: &mut Visitor) -> Vec<String> {
 }
 
 #[test]
-fn b85_on_a_full_disk_reads_work_writes_are_503_and_it_recovers() {
+fn b85_on_a_full_disk_sqlite_is_read_writes_are_503_and_it_recovers() {
     let home = Home::new();
     let Some(disk) = Disk::under(&home) else {
         // Past the test runner, which shows what a passing test prints to nobody.
@@ -133,7 +133,7 @@ fn b85_on_a_full_disk_reads_work_writes_are_503_and_it_recovers() {
 }
 
 #[test]
-fn b85_a_file_that_may_not_grow_is_the_same() {
+fn b85_a_sqlite_file_that_may_not_grow_is_the_same() {
     let home = Home::new().started_by(&IGNORING_XFSZ);
     let server = home.start();
     let people = two_people(&home, &server);

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::http::Connection;
 use crate::program::{Home, PASSWORD, Running};
+use crate::rows::columns;
 
 const ANN: &str = "ann@example.com";
 const WRONG: &[(&str, &str)] = &[("email", ANN), ("password", "not that one")];
@@ -122,8 +123,7 @@ fn every_event_is_a_line_and_a_row_before_an_orderly_end() {
 fn the_end_waits_for_events_that_wait_for_the_database() {
     let home = Home::new();
     let server = home.start();
-    let mut busy = home.database();
-    busy.batch_execute("BEGIN EXCLUSIVE").expect("a lock");
+    let mut busy = home.locked();
     server.program().header("Sec-Fetch-Site", "cross-site").post("/sessions", WRONG).is(403);
     server.signal(Signal::TERM);
     // Much longer than an end takes that waits for nothing.
@@ -140,16 +140,10 @@ fn the_end_waits_for_events_that_wait_for_the_database() {
 
 #[test]
 fn the_page_of_events_names_the_row_s_columns() {
-    #[derive(diesel::QueryableByName)]
-    struct Column {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        name: String,
-    }
     let home = Home::new();
     home.run(&["migrate"]).exits(0);
-    let query = "SELECT name FROM pragma_table_info('events') WHERE name <> 'id'";
-    let columns: Vec<Column> =
-        diesel::sql_query(query).load(&mut home.database()).expect("columns");
-    let columns: BTreeSet<String> = columns.into_iter().map(|column| column.name).collect();
+    let mut columns: BTreeSet<String> =
+        columns(&mut home.database(), "events").into_iter().collect();
+    assert!(columns.remove("id"));
     assert_eq!(columns, fields("## The row"));
 }

@@ -37,9 +37,6 @@ fn refuses(home: &Home, email: &str, why: &str) {
 #[test]
 fn the_link_is_printed_alone_mailed_and_good_for_one_account() {
     let home = home_with("invited");
-    // Started anywhere else it must not make a second service.
-    home.run(&["invite", ANN]).exits(1).says("there is no database data/gatehouse.db");
-    assert!(home.listing().is_empty(), "{:?}", home.listing());
     home.start().stop();
     let ended = home.run(&["invite", ANN]);
     let path = printed_path(&ended);
@@ -72,6 +69,15 @@ fn the_link_is_printed_alone_mailed_and_good_for_one_account() {
     // An account has begun: nobody is invited to it again.
     refuses(&home, ANN, "has an account already");
     refuses(&home, "ANN@Example.COM", "has an account already");
+}
+
+#[test]
+fn sqlite_is_made_by_no_command_that_was_started_in_the_wrong_folder() {
+    let home = home_with("invited");
+    for arguments in [&["invite", ANN][..], &["events"]] {
+        home.run(arguments).exits(1).says("there is no database data/gatehouse.db");
+        assert!(home.listing().is_empty(), "{:?}", home.listing());
+    }
 }
 
 #[test]
@@ -113,7 +119,6 @@ fn a_command_that_cannot_be_read_is_exit_status_2() {
 #[test]
 fn an_operator_reads_what_happened() {
     let home = home_with("invited");
-    home.run(&["events"]).exits(1).says("there is no database");
     home.start().stop();
     home.run(&["events"]).exits(0).says("no event is kept");
     printed_path(&home.run(&["invite", ANN]));

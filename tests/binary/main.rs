@@ -2,6 +2,9 @@
 
 mod deeds; // what writes, as a form and as JSON
 mod http; // a small blocking HTTP/1.1 client
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../own_database/mod.rs"]
+mod own_database; // of the kind that GATEHOUSE_TEST_DATABASE says
 mod process; // a child, what it said and left behind
 mod program; // the program in a folder of its own
 mod rows; // what the database holds

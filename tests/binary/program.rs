@@ -10,13 +10,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use gatehouse::db::AnyConnection;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::http::Visitor;
+use crate::own_database::{OwnDatabase, on_postgresql};
 pub use crate::process::{Ended, Process, eventually};
 use crate::process::{PATIENCE, Secrets, Watch};
 
@@ -37,6 +37,7 @@ pub fn is_release() -> bool {
 /// A folder to start the program in, and its environment: nothing is inherited.
 pub struct Home {
     folder: Arc<TempDir>,
+    database: Arc<OwnDatabase>,
     environment: BTreeMap<String, String>,
     /// The words of another program that starts ours.
     starter: Vec<String>,
@@ -47,8 +48,13 @@ pub struct Home {
 impl Home {
     pub fn new() -> Self {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        let database = Arc::new(OwnDatabase::new(folder.path().join("data/gatehouse.db"), false));
         let (environment, starter) = (BTreeMap::new(), Vec::new());
-        let home = Self { folder, environment, starter, view: None };
+        let mut home = Self { folder, database, environment, starter, view: None };
+        if let Some(key) = home.database.secret_key().map(str::to_owned) {
+            home.set("ROCKET_DATABASE_URL", &home.database.url());
+            home.set("ROCKET_SECRET_KEY", &key);
+        }
         // A release build takes no cheaper one than 10.
         let cost = if is_release() { "10" } else { "4" };
         // Tests try more often than people do; those about limits set their own.
@@ -131,16 +137,13 @@ impl Home {
 
     /// A connection to the database, past the program.
     pub fn database(&self) -> AnyConnection {
+        if on_postgresql() {
+            return self.database.connect();
+        }
         let path = self.file("data/gatehouse.db");
         assert!(path.exists(), "there is no database yet");
-        let open = |path: &Path| {
-            let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
-            // The program writes its events when it likes.
-            conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
-            conn
-        };
         if self.view.is_none() {
-            return open(&path);
+            return self.database.connect();
         }
         // SQLite follows every link by its name, and finds the way into another process's view of
         // the files no more. A copy shows the same; once opened, it needs no name.
@@ -148,9 +151,20 @@ impl Home {
         for name in ["gatehouse.db", "gatehouse.db-wal"] {
             let _ = fs::copy(path.with_file_name(name), folder.path().join(name));
         }
-        let mut copy = open(&folder.path().join("gatehouse.db"));
+        let mut copy = OwnDatabase::File(folder.path().join("gatehouse.db")).connect();
         copy.batch_execute("SELECT count(*) FROM sqlite_master").expect("read");
         copy
+    }
+
+    /// See [`OwnDatabase::locked`].
+    #[track_caller]
+    pub fn locked(&self) -> AnyConnection {
+        self.database.locked()
+    }
+
+    /// See [`OwnDatabase::raw`].
+    pub fn raw_database(&self) -> Vec<u8> {
+        self.database.raw()
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -185,7 +199,8 @@ impl Home {
                 let folder = self.path().to_owned();
                 process.watch = Some(Watch { folder, secrets: secrets.clone() });
                 let (address, host) = self.place(&url);
-                return Running { process, address, host, secrets, _folder: self.folder.clone() };
+                let _place = (self.folder.clone(), self.database.clone());
+                return Running { process, address, host, secrets, _place };
             }
             let ended = process.wait(PATIENCE);
             // Another process took the free port between its choice and its use.
@@ -213,8 +228,8 @@ pub struct Running {
     host: String,
     /// What [`Watch`] looks for; visitors add their cookies.
     pub secrets: Secrets,
-    /// Its files stay as long as it runs.
-    _folder: Arc<TempDir>,
+    /// Its files and its database stay as long as it runs.
+    _place: (Arc<TempDir>, Arc<OwnDatabase>),
 }
 
 impl Running {

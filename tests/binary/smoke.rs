@@ -1,11 +1,10 @@
 //! What an operator relies on, in few steps: script/smoke tries it on a release build, the other tests' run on a debug build.
 
-use diesel::RunQueryDsl as _;
-use diesel::sql_types::Text;
 use rustix::process::Signal;
 
 use crate::http::{Connection, Visitor};
 use crate::program::{Home, PASSWORD, Running, eventually, is_release};
+use crate::rows::integrity;
 use crate::smtp::link_in;
 use crate::sockets::has_every_header;
 
@@ -139,7 +138,7 @@ fn b105_weak_settings_are_refused_before_anything_is_made() {
 }
 
 #[test]
-fn b105_a_key_that_others_can_read_is_refused() {
+fn b105_a_key_beside_sqlite_that_others_can_read_is_refused() {
     let home = home();
     home.start().stop();
     home.chmod("data/secret_key", 0o644);
@@ -162,11 +161,6 @@ fn trap20_the_debug_profile_and_its_mailbox_are_of_a_debug_build_alone() {
 
 #[test]
 fn b86_what_was_acknowledged_outlives_kill_9() {
-    #[derive(diesel::QueryableByName)]
-    struct Check {
-        #[diesel(sql_type = Text)]
-        integrity_check: String,
-    }
     let home = home();
     let server = home.start();
     let ann = ann(&server);
@@ -187,9 +181,7 @@ fn b86_what_was_acknowledged_outlives_kill_9() {
     eventually("the mail that waited", || {
         home.listing().into_iter().find(|n| n.contains("password_reset") && n.ends_with(".eml"))
     });
-    let rows: Vec<Check> =
-        diesel::sql_query("PRAGMA integrity_check").load(&mut home.database()).expect("checked");
-    assert_eq!(rows[0].integrity_check, "ok");
+    assert_eq!(integrity(&mut home.database()), "ok");
 }
 
 #[test]

@@ -258,8 +258,7 @@ fn what_may_break(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
     sign_up(gate, ann);
     leave(ann);
     // Somebody else is writing, and does not stop.
-    let mut other = gate.database();
-    other.batch_execute("BEGIN EXCLUSIVE").expect("a lock");
+    let mut other = gate.locked();
     ann.opens(&gate.at("/login"));
     ann.types("#email", EMAIL);
     ann.types("#password", PASSWORD);

@@ -3,20 +3,20 @@
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 
-use diesel::Connection;
-use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use gatehouse::db::AnyConnection;
 use gatehouse::db::schema::{outbox, sessions, users};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::own_database::OwnDatabase;
 use super::patience::soon;
 
 /// Running until it is dropped.
 pub struct Gatehouse {
     process: Child,
     folder: TempDir,
+    database: OwnDatabase,
     url: String,
 }
 
@@ -43,7 +43,12 @@ impl Gatehouse {
     pub fn with_profile(profile: &str, settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name| File::create(folder.path().join(name)).expect("a file");
-        let settings = format!("[{profile}]\nport = 0\nbcrypt_cost = 4\n{settings}\n");
+        let database = OwnDatabase::new(folder.path().join("data/gatehouse.db"), false);
+        let place = database.secret_key().map(|key| {
+            format!("database_url = \"{}\"\nsecret_key = \"{key}\"\n", database.url())
+        });
+        let place = place.unwrap_or_default();
+        let settings = format!("[{profile}]\nport = 0\nbcrypt_cost = 4\n{place}{settings}\n");
         fs::write(folder.path().join("Rocket.toml"), settings).expect("settings");
         let mut process = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
             .current_dir(folder.path())
@@ -62,7 +67,7 @@ impl Gatehouse {
             let (_, address) = words.split_once("Gatehouse is at ")?;
             address.split_once('\n').map(|(address, _)| address.to_owned())
         });
-        Self { process, folder, url }
+        Self { process, folder, database, url }
     }
 
     /// The address of a page.
@@ -110,11 +115,12 @@ impl Gatehouse {
 
     /// A connection past the program's own.
     pub fn database(&self) -> AnyConnection {
-        let path = self.folder.path().join("data/gatehouse.db");
-        let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
-        // The program writes its events when it likes.
-        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
-        conn
+        self.database.connect()
+    }
+
+    /// See [`OwnDatabase::locked`].
+    pub fn locked(&self) -> AnyConnection {
+        self.database.locked()
     }
 
     pub fn rows(&self) -> Rows {

@@ -4,6 +4,9 @@ mod browser;
 mod driver;
 mod gatehouse;
 mod neighbour;
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../own_database/mod.rs"]
+mod own_database;
 mod patience;
 mod tour;
 mod traffic;

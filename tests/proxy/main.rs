@@ -1,4 +1,5 @@
 //! Gatehouse behind the proxies of `deploy/`: the real nginx and the real Caddy, with the very files that operators get.
+//! With SQLite alone: a proxy sees the answers, and those are the same whatever database they come from.
 
 mod application; // somebody's application, which the proxies protect
 mod client; // a TLS client with an address and cookies of its own

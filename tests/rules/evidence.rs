@@ -14,7 +14,7 @@ pub fn tests() -> BTreeMap<String, String> {
     found
 }
 
-fn tests_of(source: &Source) -> Vec<String> {
+pub fn tests_of(source: &Source) -> Vec<String> {
     let codes: Vec<&str> = source.lines.iter().map(|line| line.code.trim()).collect();
     let mut named: Vec<String> = Vec::new();
     for (at, code) in codes.iter().enumerate() {

@@ -1,17 +1,13 @@
 //! `TestApp`: the whole service over a database of its own, and visitors to drive it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use diesel::Connection;
-use diesel::connection::SimpleConnection;
 use gatehouse::accounts::Auth;
 use gatehouse::cli::serve;
 use gatehouse::cli::service::Service;
 use gatehouse::clock::Timestamp;
 use gatehouse::config::Config;
-use gatehouse::db::AnyConnection;
 use gatehouse::mail::Letter;
 use rocket::http::{Header, Method};
 use rocket::local::blocking::Client;
@@ -42,24 +38,28 @@ impl TestApp {
 
     /// With more settings, for every profile, and environment variables.
     pub fn with(settings: &str, environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = Self::config(folder.path(), settings, environment);
+        let folder = Watched::new();
+        let config = Self::config(&folder, settings, environment);
         Self::open(folder, config)
     }
 
     /// The settings of an app whose files lie in `folder`.
-    pub fn config(folder: &Path, settings: &str, environment: &[(&str, &str)]) -> Config {
+    pub fn config(folder: &Watched, settings: &str, environment: &[(&str, &str)]) -> Config {
+        let key_is_set = environment.iter().any(|(name, _)| *name == "ROCKET_SECRET_KEY");
+        let key = folder.database.secret_key().filter(|_| !key_is_set);
         let file = format!(
-            "[global]\ndatabase_url = \"sqlite:{0}/gatehouse.db\"\nmail_folder = \"{0}/outbox\"\n\
-             bcrypt_cost = 4\nlog_level = \"off\"\n{1}{settings}\n",
-            folder.display(),
+            "[global]\ndatabase_url = \"{}\"\n{}mail_folder = \"{}/outbox\"\n\
+             bcrypt_cost = 4\nlog_level = \"off\"\n{}{settings}\n",
+            folder.database.url(),
+            key.map(|key| format!("secret_key = \"{key}\"\n")).unwrap_or_default(),
+            folder.path().display(),
             limits_beside(settings)
         );
         Config::from_parts(&file, environment).expect("good settings")
     }
 
-    /// Over the files in `folder`.
-    pub fn open(folder: impl Into<Watched>, config: Config) -> Self {
+    /// Over the files and the database of `folder`.
+    pub fn open(folder: Watched, config: Config) -> Self {
         let service = Service::open(&config).expect("the service opens");
         let rocket = serve::rocket(&config, &service).expect("templates");
         let client = Client::untracked(rocket).expect("ignites");
@@ -67,7 +67,7 @@ impl TestApp {
         let address = &config.base_url;
         let name = address.host_str().expect("base_url has a host");
         let host = address.port().map_or(name.to_owned(), |port| format!("{name}:{port}"));
-        Self { client, service, folder: folder.into(), config, https, host }
+        Self { client, service, folder, config, https, host }
     }
 
     /// The same files and settings, in a new process as it were.
@@ -119,79 +119,6 @@ impl TestApp {
         let link = links.next().expect("a mail with a link");
         let own = format!("{}://{}", if self.https { "https" } else { "http" }, self.host);
         link.strip_prefix(&own).expect("a link to this site").to_owned()
-    }
-
-    /// A connection past the pool.
-    pub fn database(&self) -> AnyConnection {
-        let path = self.folder.path().join("gatehouse.db");
-        let mut conn = AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens");
-        // The service writes its events when it likes.
-        conn.batch_execute("PRAGMA busy_timeout = 10000").expect("set");
-        conn
-    }
-
-    /// Runs SQL past the service.
-    #[track_caller]
-    pub fn sql(&self, statements: &str) {
-        self.database().batch_execute(statements).expect("good SQL");
-    }
-
-    /// Every row of every table, as text: to see that nothing changed.
-    pub fn dump(&self) -> String {
-        use diesel::prelude::*;
-        use gatehouse::accounts::session::Session;
-        use gatehouse::db::schema::{devices, outbox, sessions, sign_ups, tokens, users};
-        use gatehouse::mail::outbox::Row as Mail;
-
-        let conn = &mut self.database();
-        type Token = (Option<String>, Option<i64>, Option<String>);
-        type Row = (i64, String, String, String, i64, Option<String>, Token);
-        let users: Vec<Row> = users::table
-            .select((
-                users::id,
-                users::email,
-                users::email_key,
-                users::hashed_password,
-                users::password_changed_at,
-                users::session_id,
-                (users::reset_token, users::reset_asked_at, users::reset_email),
-            ))
-            .order(users::id)
-            .load(conn)
-            .expect("users");
-        let sessions: Vec<Session> = sessions::table
-            .select(Session::as_select())
-            .order(sessions::id)
-            .load(conn)
-            .expect("sessions");
-        let outbox: Vec<Mail> =
-            outbox::table.select(Mail::as_select()).order(outbox::id).load(conn).expect("outbox");
-        let outbox: Vec<String> = outbox.iter().map(|mail| format!("{mail:?}")).collect();
-        let devices: Vec<(String, i64)> = devices::table
-            .select((devices::id, devices::user_id))
-            .order((devices::id, devices::user_id))
-            .load(conn)
-            .expect("devices");
-        let tokens: Vec<(String, String)> = tokens::table
-            .select((tokens::id, tokens::purpose))
-            .order(tokens::id)
-            .load(conn)
-            .expect("tokens");
-        let sign_ups: Vec<(i64, String, Option<String>)> = sign_ups::table
-            .select((sign_ups::id, sign_ups::email, sign_ups::token))
-            .order(sign_ups::id)
-            .load(conn)
-            .expect("sign-ups");
-        format!("{users:#?}\n{sessions:#?}\n{outbox:#?}\n{devices:?}\n{tokens:?}\n{sign_ups:?}")
-    }
-
-    /// The bytes of the database's files, the write-ahead log too.
-    pub fn raw_database(&self) -> Vec<u8> {
-        ["gatehouse.db", "gatehouse.db-wal"]
-            .iter()
-            .filter_map(|name| std::fs::read(self.folder.path().join(name)).ok())
-            .flatten()
-            .collect()
     }
 
     /// Runs a future of the domain.

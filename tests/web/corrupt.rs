@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use gatehouse::cli::service::Service;
 use gatehouse::clock::Timestamp;
@@ -13,13 +14,26 @@ use rocket::http::Method;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, PASSWORD, TestApp, Visitor, urlencoded};
+use crate::own_database::{TABLES, on_postgresql};
 
 const ANN: &str = "ann@example.com";
 const NEW: &str = "another harbour";
-/// What a column of numbers or moments may hold once it is damaged, as SQL.
-const NUMBERS: [&str; 4] = ["-1", "9223372036854775807", "'soon'", "x'00ff'"];
-/// The same of text: nothing, no UTF-8, no text, control characters.
-const TEXTS: [&str; 4] = ["''", "CAST(x'fffe00' AS TEXT)", "x'00ff'", "char(10, 27, 8238)"];
+/// What a column of numbers or moments may hold once it is damaged, as SQL. PostgreSQL's columns
+/// hold what they are declared to hold.
+fn numbers() -> &'static [&'static str] {
+    if on_postgresql() {
+        return &["-1", "9223372036854775807", "-9223372036854775808"];
+    }
+    &["-1", "9223372036854775807", "'soon'", "x'00ff'"]
+}
+
+/// The same of text: nothing, control characters, and with SQLite no UTF-8, no text.
+fn texts() -> &'static [&'static str] {
+    if on_postgresql() {
+        return &["''", "chr(10) || chr(27) || chr(8238)"];
+    }
+    &["''", "CAST(x'fffe00' AS TEXT)", "x'00ff'", "char(10, 27, 8238)"]
+}
 
 /// Where our code has panicked, in this test or in another: Rocket turns a panic into a 500, which
 /// is also the right answer to a row that cannot be read.
@@ -120,51 +134,69 @@ fn everything(person: &Person<'_>, damage: &str) {
 fn damage(table: &str, columns: &[&str], values: &[&str], deeds: impl Fn(&Person<'_>, &str)) {
     watch_for_panics();
     let app = TestApp::new();
-    let mut number = 0;
+    let (mut number, mut damaged) = (0, 0);
     for column in columns {
         for value in values {
             number += 1;
             let person = Person::new(&app, number);
-            let damage = format!("UPDATE OR IGNORE {table} SET {column} = {value}");
-            app.sql(&format!("PRAGMA foreign_keys = OFF; {damage};"));
-            deeds(&person, &damage);
-            person.is_looked_after(&damage);
-            let tables = ["limits", "devices", "outbox", "sessions", "users"]
-                .map(|name| format!("DELETE FROM {name};"));
-            app.sql(&format!("PRAGMA foreign_keys = OFF; {}", tables.concat()));
+            let damage = format!("{table}.{column} = {value}");
+            if write_anything(&app, table, column, value) {
+                damaged += 1;
+                deeds(&person, &damage);
+                person.is_looked_after(&damage);
+            }
+            let tables = TABLES.map(|name| format!("DELETE FROM {name};"));
+            app.sql(&tables.concat());
         }
     }
+    assert!(damaged >= columns.len(), "only {damaged} values fit into {table}");
+}
+
+/// Writes the value into that column of every row, whatever refers to it, or of one row where it
+/// must differ. Returns false where the column holds no such thing.
+fn write_anything(app: &TestApp, table: &str, column: &str, value: &str) -> bool {
+    let mut conn = app.database();
+    let update = format!("UPDATE {table} SET {column} = {value}");
+    let mut write = |sql: &str| conn.batch_execute(sql).is_ok();
+    if on_postgresql() {
+        let one = format!("{update} WHERE ctid IN (SELECT ctid FROM {table} LIMIT 1)");
+        assert!(write("SET session_replication_role = replica"), "no foreign keys");
+        return write(&update) || write(&one);
+    }
+    let update = update.replace("UPDATE", "UPDATE OR IGNORE");
+    assert!(write(&format!("PRAGMA foreign_keys = OFF; {update}")), "{update}");
+    true
 }
 
 #[test]
 fn b89b_damaged_users_are_refused_or_served_and_nothing_panics() {
-    damage("users", &["created_at", "confirmed_at", "reset_asked_at"], &NUMBERS, everything);
-    damage("users", &["email", "hashed_password", "session_id", "reset_email"], &TEXTS, everything);
+    damage("users", &["created_at", "confirmed_at", "reset_asked_at"], numbers(), everything);
+    damage("users", &["email", "hashed_password", "session_id", "reset_email"], texts(), everything);
     damage("users", &["session_id", "reset_email", "reset_asked_at"], &["NULL"], everything);
 }
 
 #[test]
 fn b89b_damaged_sessions_are_refused_or_served_and_nothing_panics() {
-    let numbers =
+    let columns =
         ["user_id", "created_at", "last_seen_at", "authenticated_at", "expires_at", "remembered"];
-    damage("sessions", &numbers, &NUMBERS, everything);
-    damage("sessions", &["user_agent", "ip"], &TEXTS, everything);
+    damage("sessions", &columns, numbers(), everything);
+    damage("sessions", &["user_agent", "ip"], texts(), everything);
 }
 
 #[test]
 fn b89b_damaged_mails_are_given_up_and_the_worker_goes_on() {
     let none = |_: &Person<'_>, _: &str| {};
-    let numbers = ["user_id", "created_at", "expires_at", "next_attempt_at", "attempts"];
-    damage("outbox", &numbers, &NUMBERS, none);
+    let columns = ["user_id", "created_at", "expires_at", "next_attempt_at", "attempts"];
+    damage("outbox", &columns, numbers(), none);
     damage("outbox", &["attempts"], &["2147483647", "-2147483648", "2147483648"], none);
-    damage("outbox", &["kind", "content", "state", "last_error", "message_id"], &TEXTS, none);
+    damage("outbox", &["kind", "content", "state", "last_error", "message_id"], texts(), none);
 }
 
 #[test]
 fn b89b_damaged_counts_and_devices_are_refused_or_served_and_nothing_panics() {
-    damage("limits", &["tries", "started_at", "ends_at", "last_at"], &NUMBERS, everything);
+    damage("limits", &["tries", "started_at", "ends_at", "last_at"], numbers(), everything);
     damage("limits", &["tries"], &["-9223372036854775808"], everything);
-    damage("devices", &["user_id", "last_used_at"], &NUMBERS, everything);
+    damage("devices", &["user_id", "last_used_at"], numbers(), everything);
 }
 
 /// The least number is the most that anybody could try.
@@ -193,7 +225,10 @@ fn b89b_a_damaged_mail_is_not_in_the_way_of_the_next() {
     let app = TestApp::new();
     app.program().post("/users", &[("email", ANN), ("password", PASSWORD)]).is(200);
     app.program().post("/reset_password", &[("email", "bob@example.com")]).is(200);
-    app.sql("UPDATE outbox SET content = x'00', attempts = 2147483647");
+    diesel::update(outbox::table)
+        .set((outbox::content.eq(vec![0]), outbox::attempts.eq(i32::MAX)))
+        .execute(&mut app.database())
+        .expect("damaged");
     app.program().post("/reset_password", &[("email", ANN)]).is(200);
     assert_eq!(app.mailbox().len(), 1);
     let states: Vec<String> =
@@ -204,8 +239,9 @@ fn b89b_a_damaged_mail_is_not_in_the_way_of_the_next() {
 #[test]
 fn b89b_no_damaged_hash_lets_anybody_in_and_none_takes_for_ever() {
     let app = TestApp::new();
-    for hash in TEXTS.iter().copied().chain([
-        "hex(zeroblob(100000))",
+    let long = if on_postgresql() { "repeat('0', 200000)" } else { "hex(zeroblob(100000))" };
+    for hash in texts().iter().copied().chain([
+        long,
         "'$2b$04$'",
         "'$2b$04$' || hashed_password",
         "hashed_password || ' '",

@@ -1,6 +1,5 @@
 //! Many visitors at once: on threads of their own, or on the one thread that serves them all.
 
-use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::app::{HOST, TestApp};
+use crate::watch::Watched;
 
 pub const CROWD: usize = 32;
 /// A stall of the machine is not what a race is about.
@@ -48,7 +48,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    pub fn over(folder: &Path, settings: &str) -> (Self, Service) {
+    pub fn over(folder: &Watched, settings: &str) -> (Self, Service) {
         let config = TestApp::config(folder, settings, &[]);
         let service = Service::open(&config).expect("opens");
         let rocket = serve::rocket(&config, &service).expect("templates");

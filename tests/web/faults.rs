@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, urlencoded};
 use crate::crowd::{CROWD, Crowd};
+use crate::watch::Watched;
 
 const ANN: &str = "ann@example.com";
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
@@ -21,19 +22,17 @@ fn pair() -> Vec<u8> {
 #[test]
 fn a_sign_up_whose_session_cannot_begin_leaves_no_account() {
     let app = TestApp::new();
-    app.sql(
-        "CREATE TRIGGER full BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END;",
-    );
+    app.break_down("INSERT", "sessions", "full");
     let before = app.dump();
     let ann = app.browser();
     ann.send_for_a_fault(Method::Post, "/users", &[FORM], pair()).is(500);
     assert_eq!(app.dump(), before);
-    app.sql("DROP TRIGGER full;");
+    app.mend();
     ann.post("/users", &[("email", ANN), ("password", PASSWORD)]).goes_to("/profile");
 }
 
 #[test]
-fn every_connection_is_durable_waits_its_turn_and_keeps_references() {
+fn sqlite_connections_are_durable_wait_their_turn_and_keep_references() {
     #[derive(diesel::QueryableByName)]
     struct Pragma {
         #[diesel(sql_type = diesel::sql_types::Text)]
@@ -57,7 +56,7 @@ fn every_connection_is_durable_waits_its_turn_and_keeps_references() {
 }
 
 #[test]
-fn b87_a_database_that_vanished_takes_no_more_writes() {
+fn b87_a_sqlite_file_that_vanished_takes_no_more_writes() {
     let app = TestApp::new();
     let ann = app.signed_up(ANN);
     let file = app.folder.path().join("gatehouse.db");
@@ -80,9 +79,9 @@ fn b87_a_database_that_vanished_takes_no_more_writes() {
 
 #[test]
 fn b77_with_every_connection_held_all_hear_503_in_time_and_it_recovers() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Watched::new();
     let settings = "database_connections = 2\ndatabase_wait = \"1s\"\nhash_queue = 1000";
-    let (crowd, service) = Crowd::over(folder.path(), settings);
+    let (crowd, service) = Crowd::over(&folder, settings);
     let body = json!({ "email": ANN, "password": PASSWORD });
     assert_eq!(crowd.send(Method::Post, "/users", Accept::JSON, &body).0, 200);
     std::thread::scope(|scope| {

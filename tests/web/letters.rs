@@ -12,6 +12,7 @@ use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
 
 use crate::app::{PASSWORD, TestApp};
+use crate::watch::Watched;
 
 const ANN: &str = "ann@example.com";
 const FILES: &str = "mail_transport = \"files\"";
@@ -220,8 +221,8 @@ fn b59_every_message_renders_and_takes_markup_for_text() {
         "\u{202e}gpj.exe",
         &"long ".repeat(2000),
     ];
-    let folder = tempfile::tempdir().expect("a folder");
-    let config = TestApp::config(folder.path(), "site_name = 'Gate <i>& \"house\"'", &[]);
+    let folder = Watched::new();
+    let config = TestApp::config(&folder, "site_name = 'Gate <i>& \"house\"'", &[]);
     let messages = Messages::load(&config.mail).expect("templates");
     for value in hostile {
         for (name, letter) in all_messages(&messages, value) {
@@ -246,8 +247,8 @@ fn every_folder_of_mail_templates_has_its_message() {
         .expect("the templates")
         .map(|entry| entry.expect("a folder").file_name().to_string_lossy().into_owned())
         .collect();
-    let folder = tempfile::tempdir().expect("a folder");
-    let config = TestApp::config(folder.path(), "", &[]);
+    let folder = Watched::new();
+    let config = TestApp::config(&folder, "", &[]);
     let messages = Messages::load(&config.mail).expect("templates");
     let written: BTreeSet<String> =
         all_messages(&messages, ANN).into_iter().map(|(name, _)| name.to_owned()).collect();

@@ -254,7 +254,8 @@ fn b74_a_full_queue_says_503_and_logs_nobody_in() {
         for _ in 0..4 {
             let (auth, over) = (app.auth().clone(), &over);
             scope.spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build();
+                let mut builder = tokio::runtime::Builder::new_current_thread();
+                let runtime = builder.enable_all().build();
                 let runtime = runtime.expect("a runtime");
                 while !over.load(Ordering::Relaxed) {
                     let words = secret("some wrong words");

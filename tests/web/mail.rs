@@ -135,9 +135,7 @@ fn a_reset_whose_notice_cannot_be_queued_changes_nothing() {
         let link = app.mailed_link();
         let token = token_in(&link);
         ann.get(&link).goes_to("/reset_password/new");
-        app.sql(&format!(
-            "CREATE TRIGGER fault BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'on purpose'); END"
-        ));
+        app.break_down(event, table, "on purpose");
         let before = app.dump();
         let update = app.auth();
         let (key, new, now) = (secret(&token), secret(NEW), Timestamp::now());
@@ -155,7 +153,7 @@ fn a_reset_whose_notice_cannot_be_queued_changes_nothing() {
         answer.is(500).does_not_say("on purpose").says("Error id");
         assert_eq!(app.dump(), before, "{table}");
         // The session, the old password and the token live on; once it works again, so do they.
-        app.sql("DROP TRIGGER fault");
+        app.mend();
         ann.get("/profile").is(200);
         app.program().post("/sessions", &[("email", ANN), ("password", PASSWORD)]).is(200);
         ann.put("/reset_password", &[("new_password", NEW)]).goes_to("/login");
@@ -166,9 +164,7 @@ fn a_reset_whose_notice_cannot_be_queued_changes_nothing() {
 #[test]
 fn a_wish_that_cannot_be_queued_is_an_error_and_no_empty_promise() {
     let app = with_ann();
-    app.sql(
-        "CREATE TRIGGER fault BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'on purpose'); END",
-    );
+    app.break_down("INSERT", "outbox", "on purpose");
     let kind = ("Content-Type", "application/json");
     for email in [ANN, "nobody@example.com"] {
         let body = json!({ "email": email }).to_string().into_bytes();
@@ -302,13 +298,8 @@ fn b100_mails_queued_before_a_restart_are_sent_after_it() {
     }
     again.bell.stop();
     thread.join().expect("ends in order");
-    let sent = outbox::list(&mut gatehouse_database(&app.folder));
+    let sent = outbox::list(&mut app.folder.database.connect());
     assert_eq!(sent.map(|waiting| waiting.len()), Ok(0));
-}
-
-fn gatehouse_database(folder: &tempfile::TempDir) -> gatehouse::db::AnyConnection {
-    let path = folder.path().join("gatehouse.db");
-    gatehouse::db::AnyConnection::establish(path.to_str().expect("UTF-8")).expect("opens")
 }
 
 #[test]
@@ -354,7 +345,7 @@ fn b101_the_text_is_sealed_and_another_key_loses_nothing() {
     let bytes: Vec<u8> = (0..64u32).map(|n| (n * 197 % 251) as u8).collect();
     let key = [("ROCKET_SECRET_KEY", BASE64.encode(bytes))];
     let key: Vec<(&str, &str)> = key.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let config = TestApp::config(app.folder.path(), FILES, &key);
+    let config = TestApp::config(&app.folder, FILES, &key);
     let stranger = Service::open(&config).expect("opens");
     let now = Timestamp::now();
     assert_eq!(stranger.worker.deliver_due(now).expect("tried"), 0);

@@ -1,9 +1,14 @@
-//! What the service answers, through Rocket's local client: every test has its own database.
+//! What the service answers, through Rocket's local client: every test has its own database, of the
+//! kind that `GATEHOUSE_TEST_DATABASE` says (own_database).
 
 mod answer;
 mod app;
 mod crowd;
 mod overtake;
+#[allow(dead_code, reason = "the other tests use the rest")]
+#[path = "../own_database/mod.rs"]
+mod own_database;
+mod rows;
 mod watch;
 
 mod clock; // B-105d: a clock that was wrong

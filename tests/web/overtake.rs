@@ -1,6 +1,5 @@
 //! Puts a change between what a request has read and what it is about to write.
 
-use std::cell::RefCell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +7,6 @@ use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
-use gatehouse::db::DbError;
-
 use crate::app::TestApp;
 
 struct Woken(AtomicBool);
@@ -23,32 +20,29 @@ impl Wake for Woken {
 /// How long nothing must happen before the deed is taken to wait for us.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Drives `deed` until it waits for its turn to write, which is held here; runs `sql` in that
-/// moment; returns what became of the deed.
+/// Drives `deed` until it waits to write, which another process is doing here; `sql` is what that
+/// process does; returns what became of the deed.
 #[track_caller]
 pub fn overtake<T>(app: &TestApp, deed: impl Future<Output = T>, sql: &str) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let deed = pin!(deed);
-    let deed = RefCell::new(deed);
-    let held = app.service.db.write_blocking(|conn| {
+    let mut deed = pin!(deed);
+    let mut other = app.locked();
+    {
         let _inside = runtime.enter();
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let waker = Waker::from(woken.clone());
         let mut context = Context::from_waker(&waker);
-        // Each password that is hashed wakes it once; the turn that is held here never does.
+        // What it reads and each password that is hashed wakes it once; the lock never does.
         while woken.0.swap(false, Ordering::SeqCst) {
-            assert!(
-                deed.borrow_mut().as_mut().poll(&mut context).is_pending(),
-                "done without a write"
-            );
+            assert!(deed.as_mut().poll(&mut context).is_pending(), "done without a write");
             let end = Instant::now() + QUIET;
             while !woken.0.load(Ordering::SeqCst) && Instant::now() < end {
                 std::thread::yield_now();
             }
         }
-        conn.batch_execute(sql).map_err(DbError::from)
-    });
-    held.expect("changed");
-    runtime.block_on(deed.into_inner())
+    }
+    other.batch_execute(sql).expect("good SQL");
+    other.batch_execute("COMMIT").expect("changed");
+    runtime.block_on(deed)
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::app::{PASSWORD, TestApp, secret};
 use crate::crowd::{CROWD, Crowd, PATIENT, all_at_once, wait};
+use crate::watch::Watched;
 
 const ANN: &str = "ann@example.com";
 
@@ -42,8 +43,8 @@ fn b66_b67_over_http_everybody_but_one_hears_the_same_400() {
         ["Ann@example.com", "ann@EXAMPLE.com"],
         ["rén@example.com", "re\u{301}n@example.com"],
     ] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (crowd, service) = Crowd::over(folder.path(), PATIENT);
+        let folder = Watched::new();
+        let (crowd, service) = Crowd::over(&folder, PATIENT);
         let answers = all_at_once(|number| {
             let body = json!({ "email": spellings[number % 2], "password": PASSWORD });
             let accept = if number % 4 < 2 { Accept::JSON } else { Accept::HTML };
@@ -90,8 +91,8 @@ fn b68_of_many_that_bring_one_token_exactly_one_sets_the_password() {
 
 #[test]
 fn b68_over_http_exactly_one_hears_that_it_worked() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (crowd, service) = Crowd::over(folder.path(), PATIENT);
+    let folder = Watched::new();
+    let (crowd, service) = Crowd::over(&folder, PATIENT);
     let body = json!({ "email": ANN, "password": PASSWORD });
     assert_eq!(crowd.send(Method::Post, "/users", Accept::JSON, &body).0, 200);
     let asked = service.auth.get_reset_password_token(ANN, Timestamp::now());

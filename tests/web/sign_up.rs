@@ -38,7 +38,7 @@ fn closed_still_lets_those_in_who_are_there() {
     app.program().post("/users", &[("email", ANN), ("password", PASSWORD)]).is(200);
     let folder = app.folder;
     drop((app.client, app.service));
-    let config = TestApp::config(folder.path(), "sign_up = \"closed\"", &[]);
+    let config = TestApp::config(&folder, "sign_up = \"closed\"", &[]);
     let app = TestApp::open(folder, config);
     let ann = app.browser();
     ann.post("/sessions", &[("email", ANN), ("password", PASSWORD)]).goes_to("/profile");

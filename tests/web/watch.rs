@@ -6,23 +6,25 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 use crate::app::PASSWORD;
+use crate::own_database::{OwnDatabase, on_postgresql};
 
 /// Enough to find what is written again and again; a look takes milliseconds.
 const MOST_COOKIES: usize = 8;
 
-/// An app's folder, looked into when the app is gone.
+/// An app's folder and its database, looked into when the app is gone.
 pub struct Watched {
     folder: TempDir,
+    pub database: OwnDatabase,
     cookies: Mutex<Vec<String>>,
 }
 
-impl From<TempDir> for Watched {
-    fn from(folder: TempDir) -> Self {
-        Self { folder, cookies: Mutex::default() }
-    }
-}
-
 impl Watched {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database = OwnDatabase::new(folder.path().join("gatehouse.db"), true);
+        Self { folder, database, cookies: Mutex::default() }
+    }
+
     pub fn saw(&self, cookie: &str) {
         let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
         if cookies.len() < MOST_COOKIES && !cookie.is_empty() {
@@ -45,12 +47,18 @@ impl Drop for Watched {
             return;
         }
         let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |place: &str, bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            for secret in cookies.iter().map(String::as_str).chain([PASSWORD]) {
+                assert!(!text.contains(secret), "{secret:?} in {place}");
+            }
+        };
+        if on_postgresql() {
+            told("the database", &self.database.raw());
+        }
         for entry in std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten() {
             let Ok(bytes) = std::fs::read(entry.path()) else { continue };
-            let text = String::from_utf8_lossy(&bytes);
-            for secret in cookies.iter().map(String::as_str).chain([PASSWORD]) {
-                assert!(!text.contains(secret), "{secret:?} in {}", entry.path().display());
-            }
+            told(&entry.path().display().to_string(), &bytes);
         }
     }
 }

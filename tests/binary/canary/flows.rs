@@ -213,8 +213,7 @@ pub fn locked_database(tour: &mut Tour) {
         tour.link(&email, "reset_password")
     };
     let token = link.rsplit('/').next().expect("a token");
-    let mut other = tour.home.database();
-    other.batch_execute("BEGIN EXCLUSIVE").expect("locked");
+    let mut other = tour.home.locked();
     let new = tour.password("never set");
     let pair = [("email", email.as_str()), ("password", password.as_str())];
     tour.browser().post("/sessions", &pair).is(503);

@@ -100,27 +100,19 @@ fn b100_a_letter_to_an_address_that_was_corrected_does_not_leave() {
     ann.get("/confirm/new").is(200).says(ANN);
 }
 
-/// Makes this kind of write fail until the returned statement is run.
-#[track_caller]
-fn break_down(app: &TestApp, event: &str, table: &str) {
-    app.sql(&format!(
-        "CREATE TRIGGER fault BEFORE {event} ON {table} BEGIN SELECT RAISE(ABORT, 'on purpose'); END"
-    ));
-}
-
 #[test]
 fn a_sign_up_whose_mail_cannot_be_queued_is_none() {
     let app = with_confirmation();
-    break_down(&app, "INSERT", "outbox");
+    app.break_down("INSERT", "outbox", "on purpose");
     let pair = urlencoded(&[("email", ANN), ("password", PASSWORD)]).into_bytes();
     let answer = app.browser().send_for_a_fault(Post, "/users", &[FORM], pair);
     answer.is(500).does_not_say("on purpose");
     assert_eq!(answer.all("set-cookie"), [""; 0]);
     assert_eq!(sign_ups::table.count().get_result(&mut app.database()), Ok(0_i64));
-    app.sql("DROP TRIGGER fault");
+    app.mend();
     let ann = signs_up(app.browser(), "amn@example.com");
     let before = app.dump();
-    break_down(&app, "INSERT", "outbox");
+    app.break_down("INSERT", "outbox", "on purpose");
     // A correction without its mail would leave neither address with a link.
     let corrected = urlencoded(&[("email", ANN)]).into_bytes();
     ann.send_for_a_fault(Post, "/confirm/sent", &[FORM], corrected).is(500);
@@ -141,11 +133,11 @@ fn a_confirmation_that_breaks_half_way_leaves_the_link_alive() {
         ("INSERT", "devices"),
         ("DELETE", "outbox"),
     ] {
-        break_down(&app, event, table);
+        app.break_down(event, table, "on purpose");
         let answer = ann.send_for_a_fault(Post, "/confirm", &[FORM], Vec::new());
         answer.is(500).does_not_say("on purpose");
         assert_eq!(app.dump(), before, "{event} {table}");
-        app.sql("DROP TRIGGER fault");
+        app.mend();
     }
     assert_eq!(users::table.count().get_result(&mut app.database()), Ok(0_i64));
     assert_eq!(outbox::table.count().get_result(&mut app.database()), Ok(1_i64));

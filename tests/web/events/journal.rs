@@ -61,8 +61,7 @@ fn the_same_of_one_moment_is_one_row_that_counts() {
 fn b84_a_database_that_is_busy_holds_up_nobody_and_what_is_lost_is_counted() {
     let app = TestApp::with("database_wait = \"1s\"", &[]);
     let source = from(&app, "192.0.2.1");
-    let mut other = app.database();
-    other.batch_execute("BEGIN EXCLUSIVE").expect("a lock");
+    let mut other = app.locked();
     let start = Instant::now();
     for number in 0..20_000 {
         // Of as many addresses: none is merged away.

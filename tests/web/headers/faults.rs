@@ -8,7 +8,7 @@ use super::{ANN, EVERY_KIND, ask, both, has_every_header};
 use crate::app::{Answer, PASSWORD, TestApp};
 
 /// What no stranger should read in an error.
-const TELLTALE: [&str; 22] = [
+const TELLTALE: [&str; 25] = [
     ".rs",
     "src/",
     "/tmp",
@@ -20,6 +20,9 @@ const TELLTALE: [&str; 22] = [
     "UNIQUE",
     "sqlite",
     "SQLite",
+    "postgres",
+    "relation",
+    "statement",
     "diesel",
     "Diesel",
     "rocket",
@@ -104,8 +107,7 @@ fn b109_a_fault_is_told_by_an_id_alone_and_lets_nobody_in() {
 #[test]
 fn a_busy_database_is_503_with_retry_after() {
     let app = TestApp::with("database_wait = \"1s\"", &[]);
-    let mut other_process = app.database();
-    other_process.batch_execute("BEGIN IMMEDIATE").expect("locked");
+    let mut other_process = app.locked();
     let asked = [("email", ANN)];
     let page = app.browser().post("/reset_password", &asked);
     page.is(503).says("Back in a moment").says("Please try again in 2 seconds.");

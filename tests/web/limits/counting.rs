@@ -16,6 +16,7 @@ use super::{
     with_ann,
 };
 use crate::app::{HOST, TestApp};
+use crate::watch::Watched;
 
 const CROWD: usize = 64;
 /// A stall of the machine is not what these tests look for.
@@ -93,9 +94,9 @@ fn b16_what_a_full_queue_turns_away_is_not_counted() {
 
 #[test]
 fn b16_over_http_too() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Watched::new();
     let settings = format!("{PATIENT}limit_login = \"100/1h\"\nlimit_ask = \"10/1h\"");
-    let config = TestApp::config(folder.path(), &settings, &[]);
+    let config = TestApp::config(&folder, &settings, &[]);
     let service = Service::open(&config).expect("opens");
     let rocket = serve::rocket(&config, &service).expect("templates");
     let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -98,10 +98,7 @@ fn without_the_limits_nobody_gets_in_and_nothing_is_written() {
 fn a_try_that_cannot_be_counted_is_not_made() {
     let app = with_ann(&format!("{DOOR}{}", defaults()));
     for moment in ["INSERT", "UPDATE"] {
-        app.sql(&format!(
-            "CREATE TRIGGER full BEFORE {moment} ON limits \
-             BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
-        ));
+        app.break_down(moment, "limits", "database or disk is full");
         let before = app.dump();
         for way in WAYS {
             let right = [("email", ANN), ("password", PASSWORD)];
@@ -111,7 +108,7 @@ fn a_try_that_cannot_be_counted_is_not_made() {
             assert!(asked.status.code >= 500, "{moment}: {}", asked.text());
         }
         assert_eq!(app.dump(), before);
-        app.sql("DROP TRIGGER full");
+        app.mend();
         // Rows for the second round to change.
         send(&app, Way::Json, None, Post, "/reset_password", &[("email", ANN)]).is(200);
         let wrong = [("email", ANN), ("password", "some wrong words")];
