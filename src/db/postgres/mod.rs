@@ -97,7 +97,7 @@ impl Server {
     }
 
     pub fn has_password(&self) -> bool {
-        self.config.get_password().is_some()
+        self.hosts.iter().any(|host| host.config.get_password().is_some())
     }
 
     /// Whether strangers on the network can neither read along nor answer in the server's place.
