@@ -174,7 +174,7 @@ fn comments_tell_no_history_and_promise_nothing() {
         for line in &source.lines {
             let comment = &line.text[line.code.len()..];
             if words.iter().any(|word| comment.contains(word)) {
-                findings.push(at(source, line));
+                findings.push(at(&source, line));
             }
         }
     }
