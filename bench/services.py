@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -30,7 +31,7 @@ class Service:
     """What there is to know of one server. `binaries` holds release builds, `cache` what bench/run installed."""
 
     login_page = "/login"
-    database, sessions = "peer.db", "session"
+    database, sessions = "peer.db", "SELECT id FROM session"
     cookie = ""
 
     def __init__(self, binaries, cache):
@@ -39,8 +40,11 @@ class Service:
     def process(self, folder):
         """The server, to be started in `folder`."""
         port = free_port()
-        environment = {"PATH": os.environ["PATH"], "HOME": folder, **self.environment()}
-        return Process(self.command(port), folder, port, environment)
+        return Process(self.command(port), folder, port, self.all_of_environment(folder))
+
+    def all_of_environment(self, folder):
+        inherited = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        return {**inherited, "HOME": folder, **self.environment()}
 
     def environment(self):
         return {}
@@ -71,12 +75,12 @@ class Service:
 
     def check(self, server, folder):
         """Signs ann in, for the cookie; fails unless pages, JSON and log-in are what they should be."""
-        before = self.count_sessions(folder)
+        before = self.session_keys(folder)
         answer = self.send(server, self.log_in(server, [ANN]))
         expect(answer, self.log_in_status, self.log_in_text(ANN))
         self.cookie = "; ".join(value.split(";")[0] for name, value in answer.getheaders()
                                 if name.lower() == "set-cookie" and "=;" not in value.split(" ")[0])
-        if self.count_sessions(folder) <= before:
+        if not self.session_keys(folder) - before:
             raise Unfit("a log-in left no session row")
         expect(self.send(server, self.page()), 200, f"<dd>{ANN}</dd>".encode(), b"</html>")
         answer = self.send(server, self.twin())
@@ -90,9 +94,9 @@ class Service:
         expect(self.send(server, {"method": "GET", "path": self.login_page, "headers": {"Accept": HTML}}), 200,
                b'type="password"', b"</html>")
 
-    def count_sessions(self, folder):
+    def session_keys(self, folder):
         with contextlib.closing(sqlite3.connect(f"{folder}/{self.database}", timeout=10)) as database:
-            return database.execute(f"SELECT count(*) FROM {self.sessions}").fetchone()[0]
+            return set(database.execute(self.sessions))
 
     def get(self, path, accept, signed_in=True):
         headers = {"Accept": accept, **({"Cookie": self.cookie} if signed_in else {})}
@@ -139,7 +143,7 @@ def expect(answer, status, *texts):
 
 class Gatehouse(Service):
     name, title = "gatehouse", "Gatehouse"
-    database, sessions = "data/gatehouse.db", "sessions"
+    database, sessions = "data/gatehouse.db", "SELECT id FROM sessions"
 
     def process(self, folder):
         return Server(f"{self.binaries}/gatehouse", folder, port=free_port())
@@ -155,19 +159,15 @@ class Gunicorn(Service):
                 "--threads", "4", "--no-control-socket", self.application]
 
     def run_python(self, folder, *words):
-        done = self.shell([f"{self.cache}/venv/bin/python", *words], folder)
+        done = subprocess.run([f"{self.cache}/venv/bin/python", *words], cwd=folder, env=self.all_of_environment(folder),
+                              capture_output=True, text=True)
         if done.returncode:
             raise Unfit(done.stderr[-300:])
-
-    def shell(self, command, folder):
-        import subprocess
-        environment = {"PATH": os.environ["PATH"], "HOME": folder, **self.environment()}
-        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 class Flask(Gunicorn):
     name, title = "flask", "Flask + SQLAlchemy"
-    application, sessions = "flask_app:app", "users WHERE session_id IS NOT NULL"
+    application, sessions = "flask_app:app", "SELECT session_id FROM users"
 
     def prepare(self, folder):
         self.run_python(folder, "-c", "import flask_app; flask_app.create_tables()")
@@ -176,7 +176,7 @@ class Flask(Gunicorn):
 
 class Django(Gunicorn):
     name, title = "django", "Django + allauth"
-    application, sessions = "django_site.wsgi", "django_session"
+    application, sessions = "django_site.wsgi", "SELECT session_key FROM django_session"
     login_page, log_in_status = "/accounts/login/", 302
 
     def environment(self):
@@ -263,11 +263,17 @@ class Nginx(Limit):
         with open(f"{folder}/index.html", "w") as page:
             page.write("<!DOCTYPE html>\n<title>Profile</title>\n" + "<p>A quiet harbour.</p>\n" * 100 + "</html>\n")
 
-    def command(self, port):
-        return ["nginx", "-e", "/dev/null", "-p", ".", "-g",
-                "daemon off; pid nginx.pid; worker_processes auto; events {} http { types { text/html html; } "
-                "access_log off; client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; "
-                f"scgi_temp_path t; server {{ listen 127.0.0.1:{port}; root .; }} }}", "-c", "/dev/null"]
+    def process(self, folder):
+        port = free_port()
+        temporary = "".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        with open(f"{folder}/nginx.conf", "w") as settings:
+            # Its workers are another user's, who cannot enter the folder.
+            settings.write(f"""{"user root;" if os.geteuid() == 0 else ""}
+                daemon off; pid {folder}/nginx.pid; error_log stderr; worker_processes auto; events {{}}
+                http {{ default_type text/html; access_log off; {temporary}
+                    server {{ listen 127.0.0.1:{port}; root {folder}; }} }}""")
+        command = ["nginx", "-e", "stderr", "-p", folder, "-c", f"{folder}/nginx.conf"]
+        return Process(command, folder, port, self.all_of_environment(folder))
 
 
 SERVICES = [Gatehouse, Flask, Django, Node]

@@ -77,6 +77,14 @@ class Process:
                 found += map(int, children.read().split())
         return found
 
+    def proportional_memory(self):
+        """MB of all its processes, what they share counted once."""
+        kilobytes = 0
+        for pid in self.tree():
+            with open(f"/proc/{pid}/smaps_rollup") as rollup:
+                kilobytes += int(re.search(r"^Pss:\s+(\d+)", rollup.read(), re.M).group(1))
+        return kilobytes / 1024
+
     def memory(self):
         """Resident memory in MB."""
         with open(f"/proc/{self.process.pid}/status") as status:
