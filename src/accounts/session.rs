@@ -229,7 +229,8 @@ impl Auth {
                     // By a clock that was wrong once, nobody stays signed in until that day.
                     .filter(sessions::last_seen_at.le(now + SKEW))
                     .select((users::all_columns, Session::as_select()))
-                    .first(conn)
+                    // Not `first`: SQLite compiles a query with `LIMIT ?` anew at each use.
+                    .get_result(conn)
                     .optional()
                     .map_err(DbError::from)
             })
@@ -250,7 +251,8 @@ impl Auth {
                     .filter(sessions::door_key.eq(key).and(sessions::expires_at.gt(now)))
                     .filter(sessions::last_seen_at.le(now + SKEW))
                     .select((users::all_columns, Session::as_select()))
-                    .first(conn)
+                    // Not `first`: SQLite compiles a query with `LIMIT ?` anew at each use.
+                    .get_result(conn)
                     .optional()
                     .map_err(DbError::from)
             })
