@@ -1,8 +1,7 @@
 """Bar charts as SVG, drawn by hand: readable in light and dark, and without a script."""
 
-from xml.sax.saxutils import escape
-
 import math
+from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT, ROW = 760, 210, 150, 26
 STYLE = """<style>
@@ -50,6 +49,6 @@ def bars(title, legend, rows, unit):
 
 def short(value):
     """Three digits that count, and no more than a reader wants."""
-    if value >= 100:
+    if value == 0 or value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"

@@ -1,11 +1,15 @@
-"""Writes docs/performance.md and its charts from bench/results.json; `bench/run --render` does it alone."""
+"""Writes docs/performance.md, its charts and the README's figures from bench/results.json; `bench/run --render` does it
+alone, and `python3 bench/report.py --check` says whether they are what it would write."""
 
 import json
 import os
+import re
 import statistics
+import sys
 
-import chart
-from chart import short
+sys.dont_write_bytecode = True
+import chart  # noqa: E402
+from chart import short  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
@@ -38,7 +42,10 @@ def render():
 def rendered():
     """Path → text."""
     page = Page(read())
-    return {"docs/performance.md": page.text(), "docs/performance-page.svg": page.cpu_chart(),
+    with open(f"{ROOT}/README.md") as readme:
+        marked = r"(<!-- figures: written by bench/run -->\n).*?(<!-- end of figures -->)"
+        readme = re.sub(marked, lambda found: found[1] + page.headlines() + found[2], readme.read(), flags=re.S)
+    return {"README.md": readme, "docs/performance.md": page.text(), "docs/performance-page.svg": page.cpu_chart(),
             "docs/performance-storm.svg": page.storm_chart()}
 
 
@@ -70,7 +77,7 @@ class Page:
     def ratio(self, one, other):
         """One's median ÷ the other's; each is the words of `median`."""
         a, b = self.median(*one), self.median(*other)
-        return a / b if a is not None and b else None
+        return share(a, b)
 
     def text(self):
         parts = [self.opening(), self.targets(), self.signed_in(), self.storm(), self.log_ins(), self.small()]
@@ -93,7 +100,7 @@ class Page:
         page = ("gatehouse", "pages")
         constant = ("constant", "pages", "rate")
         quiet, storm = (self.pooled.get(f"gatehouse {phase}") for phase in ("quiet", "storm"))
-        worse = [storm[p] / quiet[p] if quiet and storm and quiet[p] and storm[p] else None for p in ("p50", "p99")]
+        worse = [share(storm[p], quiet[p]) if quiet and storm else None for p in ("p50", "p99")]
         idle, after = self.median("gatehouse", "storm", "idle"), self.median("gatehouse", "storm", "after")
         cpu = [self.ratio((name, "pages", "cpu"), (*page, "cpu")) for name in PEERS[1:]]
         rest = self.ratio(("gatehouse", "log-in", "rate"), ("crate", "hashing", "rate"))
@@ -109,7 +116,7 @@ class Page:
             ("CPU of Node's page ÷ ours", cpu[2], 5, True, "times"),
             ("start to first answer, database exists", self.median("gatehouse", "start"), 150, False, "ms"),
             ("memory, idle", idle, 30, False, "MB"),
-            ("memory after the storm ÷ idle", after / idle if idle else None, 2, False, "times"),
+            ("memory after the storm ÷ idle", share(after, idle), 2, False, "times"),
             ("binary", self.facts["binary"], 20, False, "MB"),
             ("heaviest page, first visit with all it loads", heaviest, 15, False, "KB"),
         ]
@@ -152,8 +159,7 @@ class Page:
             if not quiet or name in self.unfit:
                 continue
             cells = [figure(of[key]) for of in (quiet, storm) for key in ("p50", "p99", "answers")]
-            cells += [figure(storm[p] / quiet[p]) if storm[p] else "–" for p in ("p50", "p99")]
-            cells += [figure(storm[p] / control[p]) if storm[p] else "–" for p in ("p50", "p99")]
+            cells += [figure(share(storm[p], of[p])) for of in (quiet, control) for p in ("p50", "p99")]
             lines.append(f"| {NAMES[name]} | " + " | ".join(cells) + " |")
         return "\n".join([*lines, ""])
 
@@ -164,12 +170,12 @@ class Page:
                  "The loops hash on every core and do nothing else.", "",
                  "| server | log-ins/s | ÷ crate's loop | CPU, ms | p50, ms | p99, ms |", "| --- | --- | --- | --- | --- | --- |"]
         for name in PEERS:
-            share = self.ratio((name, "log-in", "rate"), ("crate", "hashing", "rate"))
+            of_loop = self.ratio((name, "log-in", "rate"), ("crate", "hashing", "rate"))
             cells = [self.spread(name, "log-in", key) for key in ("cpu", "p50", "p99")]
-            lines.append(f"| {NAMES[name]} | {self.spread(name, 'log-in', 'rate')} | {figure(share)} | " + " | ".join(cells) + " |")
+            lines.append(f"| {NAMES[name]} | {self.spread(name, 'log-in', 'rate')} | {figure(of_loop)} | " + " | ".join(cells) + " |")
         for name, title in (("crate", "the `bcrypt` crate in a loop"), ("python", "Python's `bcrypt` in a loop")):
-            share = self.ratio((name, "hashing", "rate"), ("crate", "hashing", "rate"))
-            lines.append(f"| {title} | {self.spread(name, 'hashing', 'rate')} | {figure(share)} | – | – | – |")
+            of_loop = self.ratio((name, "hashing", "rate"), ("crate", "hashing", "rate"))
+            lines.append(f"| {title} | {self.spread(name, 'hashing', 'rate')} | {figure(of_loop)} | – | – | – |")
         return "\n".join([*lines, ""])
 
     def small(self):
@@ -207,6 +213,18 @@ class Page:
         lines += [f"| {name} | {versions} |" for name, versions in self.facts["versions"].items()]
         return "\n".join([*lines, ""])
 
+    def headlines(self):
+        """The README's table."""
+        head = ["| | " + " | ".join(NAMES[name] for name in PEERS) + " |", "| --- |" + " --- |" * len(PEERS)]
+        storm = {name: self.pooled.get(f"{name} storm", {}) if name not in self.unfit else {} for name in PEERS}
+        rows = [("CPU of a signed-in page, ms", [self.median(name, "pages", "cpu") for name in PEERS]),
+                ("signed-in page while 16 clients log in: p50, ms", [storm[name].get("p50") for name in PEERS]),
+                ("the same: p99, ms", [storm[name].get("p99") for name in PEERS]),
+                ("log-ins a second at bcrypt cost 12", [self.median(name, "log-in", "rate") for name in PEERS]),
+                ("start to first answer, ms", [self.median(name, "start") for name in PEERS]),
+                ("memory, idle, MB", [self.median(name, "storm", "idle") for name in PEERS])]
+        return "\n".join(head + [f"| {what} | " + " | ".join(map(figure, values)) + " |" for what, values in rows]) + "\n"
+
     def cpu_chart(self):
         rows = [(NAMES[name], [self.median(name, "pages", "cpu")]) for name in [*PEERS, "constant", "nginx"]]
         return chart.bars("CPU of one signed-in page, milliseconds", ["CPU"], [row for row in rows if row[1][0]], "ms")
@@ -215,6 +233,10 @@ class Page:
         rows = [(NAMES[name], [self.pooled[f"{name} storm"][p] for p in ("p50", "p99")])
                 for name in PEERS if f"{name} storm" in self.pooled and name not in self.unfit]
         return chart.bars("The signed-in page during the storm, milliseconds", ["p50", "p99"], rows, "ms")
+
+
+def share(one, other):
+    return one / other if one is not None and other else None
 
 
 def figure(value):
@@ -235,5 +257,16 @@ def included(path):
     return "\n".join(lines) + "\n"
 
 
+def check():
+    """Fails with the files that are not what would be written."""
+    stale = []
+    for path, text in rendered().items():
+        with open(f"{ROOT}/{path}") as found:
+            if found.read() != text:
+                stale.append(path)
+    if stale:
+        raise SystemExit(f"not what bench/results.json and the sections say: {', '.join(stale)}; run bench/run --render")
+
+
 if __name__ == "__main__":
-    render()
+    check() if sys.argv[1:] == ["--check"] else render()
