@@ -238,7 +238,8 @@ impl Auth {
     ) -> Result<Option<(User, Session)>, DbError> {
         let key = fingerprint(id);
         let find = move |conn: &mut AnyConnection| {
-            Ok(live(now).filter(sessions::id.eq(&key)).first(conn).optional()?)
+            // Not `first`: SQLite compiles a query with `LIMIT ?` anew at each use.
+            Ok(live(now).filter(sessions::id.eq(&key)).get_result(conn).optional()?)
         };
         self.db.read(find).await
     }
@@ -251,7 +252,7 @@ impl Auth {
     ) -> Result<Option<(User, Session)>, DbError> {
         let key = fingerprint(token);
         let find = move |conn: &mut AnyConnection| {
-            Ok(live(now).filter(sessions::door_key.eq(&key)).first(conn).optional()?)
+            Ok(live(now).filter(sessions::door_key.eq(&key)).get_result(conn).optional()?)
         };
         self.db.read(find).await
     }
