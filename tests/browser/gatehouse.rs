@@ -44,9 +44,9 @@ impl Gatehouse {
         let folder = tempfile::tempdir().expect("a folder");
         let file = |name| File::create(folder.path().join(name)).expect("a file");
         let database = OwnDatabase::new(folder.path().join("data/gatehouse.db"), false);
-        let place = database.secret_key().map(|key| {
-            format!("database_url = \"{}\"\nsecret_key = \"{key}\"\n", database.url())
-        });
+        let place = database
+            .secret_key()
+            .map(|key| format!("database_url = \"{}\"\nsecret_key = \"{key}\"\n", database.url()));
         let place = place.unwrap_or_default();
         let settings = format!("[{profile}]\nport = 0\nbcrypt_cost = 4\n{place}{settings}\n");
         fs::write(folder.path().join("Rocket.toml"), settings).expect("settings");

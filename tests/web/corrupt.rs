@@ -171,7 +171,12 @@ fn write_anything(app: &TestApp, table: &str, column: &str, value: &str) -> bool
 #[test]
 fn b89b_damaged_users_are_refused_or_served_and_nothing_panics() {
     damage("users", &["created_at", "confirmed_at", "reset_asked_at"], numbers(), everything);
-    damage("users", &["email", "hashed_password", "session_id", "reset_email"], texts(), everything);
+    damage(
+        "users",
+        &["email", "hashed_password", "session_id", "reset_email"],
+        texts(),
+        everything,
+    );
     damage("users", &["session_id", "reset_email", "reset_asked_at"], &["NULL"], everything);
 }
 

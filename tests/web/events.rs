@@ -274,7 +274,8 @@ fn overload() -> BTreeSet<String> {
             for _ in 0..4 {
                 let (auth, over) = (app.auth().clone(), &over);
                 scope.spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    let runtime =
+                        tokio::runtime::Builder::new_current_thread().enable_all().build();
                     let runtime = runtime.expect("a runtime");
                     while !over.load(Ordering::Relaxed) {
                         let words = secret("some wrong words");

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use diesel::connection::SimpleConnection;
 use crate::app::TestApp;
+use diesel::connection::SimpleConnection;
 
 struct Woken(AtomicBool);
 
