@@ -10,8 +10,8 @@ pub mod schema;
 mod sqlite;
 pub mod transaction;
 pub mod transfer;
+mod turns;
 
-use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::r2d2::{NopErrorHandler, Pool, PooledConnection};
-use tokio::sync::{Mutex, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use pool::{Age, Manager, Outage, Pooled, Source};
 use postgres::{ConnectError, Fault, Server};
 use transaction::{Isolation, begin, finish, rest_after, set_patience};
+use turns::{Turn, Turns, Use};
 
 pub use connection::AnyConnection;
 pub use error::{DbError, OpenError};
@@ -119,29 +119,6 @@ pub struct Db {
     wait: Duration,
 }
 
-/// Who may use the database when: waiting here is first come, first served, and holds no thread.
-#[derive(Clone)]
-enum Turns {
-    /// SQLite has one writer at a time, and waiting for its file lock is a game of chance.
-    Writer(Arc<Mutex<()>>),
-    /// PostgreSQL has as many as there are connections.
-    Connections(Arc<Semaphore>),
-}
-
-/// Held while it is somebody's turn.
-type Turn = Box<dyn Any + Send>;
-
-impl Turns {
-    async fn next(&self) -> Option<Turn> {
-        match self {
-            Self::Writer(writer) => Some(Box::new(writer.clone().lock_owned().await)),
-            Self::Connections(seats) => {
-                seats.clone().acquire_owned().await.ok().map(|seat| Box::new(seat) as Turn)
-            }
-        }
-    }
-}
-
 impl Db {
     /// Opens the database: makes the SQLite file and its folder if they are missing, connects to
     /// the PostgreSQL server.
@@ -149,7 +126,7 @@ impl Db {
         let (source, turns) = match &config.place {
             Place::File(path) => {
                 let file = sqlite::File::open(path, config.wait)?;
-                (Source::File(file), Turns::Writer(Arc::default()))
+                (Source::File(file), Turns::of_file())
             }
             Place::Server(server) => {
                 // Its error says what is wrong, the pool's only that time is up.
@@ -158,8 +135,7 @@ impl Db {
                     cause: error.to_string(),
                 })?;
                 let seats = config.pool_size.saturating_sub(CONNECTIONS_FOR_THREADS).max(1);
-                let seats = Arc::new(Semaphore::new(seats as usize));
-                (Source::Server(server.clone()), Turns::Connections(seats))
+                (Source::Server(server.clone()), Turns::of_server(seats as usize))
             }
         };
         let (source, age, outage) = (Arc::new(source), Age::default(), Outage::default());
@@ -199,7 +175,7 @@ impl Db {
                 }
                 None
             }
-            Turns::Connections(_) => Some(self.turn().await?),
+            Turns::Connections { .. } => Some(self.turn(Use::Read).await?),
         };
         let db = self.clone();
         off_the_worker(move || {
@@ -222,7 +198,7 @@ impl Db {
         E: From<DbError> + Send + 'static,
     {
         let end = Instant::now() + self.wait;
-        let turn = self.turn().await?;
+        let turn = self.turn(Use::Write).await?;
         let db = self.clone();
         off_the_worker(move || {
             let _turn = turn;
@@ -241,7 +217,7 @@ impl Db {
     {
         let _turn = match &self.turns {
             Turns::Writer(writer) => Some(writer.blocking_lock()),
-            Turns::Connections(_) => None,
+            Turns::Connections { .. } => None,
         };
         self.write_before(Instant::now() + self.wait, None, deed)
     }
@@ -303,8 +279,8 @@ impl Db {
         }
     }
 
-    async fn turn(&self) -> Result<Turn, DbError> {
-        let turn = timeout(self.wait, self.turns.next()).await;
+    async fn turn(&self, purpose: Use) -> Result<Turn, DbError> {
+        let turn = timeout(self.wait, self.turns.next(purpose)).await;
         turn.ok().flatten().ok_or(DbError::Busy)
     }
 

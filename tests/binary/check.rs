@@ -2,7 +2,7 @@
 
 use diesel::connection::SimpleConnection;
 
-use crate::own_database::on_postgresql;
+use crate::own_database::{for_postgresql_alone, for_sqlite_alone, on_postgresql};
 use crate::program::Home;
 
 /// With a cost that takes long enough to be sound.
@@ -12,6 +12,7 @@ fn sound() -> Home {
 
 #[test]
 fn check_finds_nothing_wrong_before_and_after_sqlite_is_made() {
+    for_sqlite_alone();
     let home = sound();
     let before = home.run(&["check"]);
     before.exits(0).says("secret key: will be made").says("database file: will be made");
@@ -26,7 +27,21 @@ fn check_finds_nothing_wrong_before_and_after_sqlite_is_made() {
 }
 
 #[test]
+fn postgresql_check_finds_nothing_wrong_before_and_after_the_first_start() {
+    for_postgresql_alone();
+    let home = sound();
+    let before = home.run(&["check"]);
+    before.exits(0).says("ok    secret key: set").says("ok    database server: postgresql://");
+    before.says("ok    database: migrations will run at the next start");
+    home.start().stop();
+    let after = home.run(&["check"]);
+    after.exits(0).says("ok    database: up to date");
+    assert!(after.out.lines().all(|line| line.starts_with("ok    ")), "{after:?}");
+}
+
+#[test]
 fn b105_check_names_sqlite_files_that_others_can_read_and_how_to_mend_it() {
+    for_sqlite_alone();
     for file in ["data/secret_key", "data/gatehouse.db"] {
         let home = sound();
         home.start().stop();

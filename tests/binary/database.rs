@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection;
 
 use crate::deeds::{DEEDS, Deed, NOT_DEEDS, Person, everybody_succeeds, two_people};
 use crate::http::Answer;
+use crate::own_database::for_sqlite_alone;
 use crate::program::Home;
 use crate::rows::{dump, integrity, select};
 
@@ -105,6 +106,7 @@ fn obeying_modes() -> Home {
 
 #[test]
 fn b87_sqlite_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_503() {
+    for_sqlite_alone();
     let files = ["data/gatehouse.db", "data/gatehouse.db-wal", "data/gatehouse.db-shm"];
     let home = obeying_modes();
     let server = home.start();
@@ -144,6 +146,7 @@ fn b87_sqlite_files_that_can_only_be_read_for_a_while_cost_nobody_more_than_a_50
 
 #[test]
 fn b87_a_sqlite_file_or_folder_that_is_gone_is_503_and_never_made_anew() {
+    for_sqlite_alone();
     for gone in ["data/gatehouse.db", "data"] {
         let home = Home::new();
         let server = home.start();

@@ -9,6 +9,7 @@ use rustix::process::geteuid;
 
 use crate::deeds::{everybody_is_turned_away, everybody_succeeds, two_people};
 use crate::http::Visitor;
+use crate::own_database::for_sqlite_alone;
 use crate::program::{Home, IGNORING_XFSZ, PASSWORD};
 use crate::rows::{integrity, select};
 
@@ -91,6 +92,7 @@ fn sign_up_to_the_brim(visitor: &mut Visitor) -> Vec<String> {
 
 #[test]
 fn b85_on_a_full_disk_sqlite_is_read_writes_are_503_and_it_recovers() {
+    for_sqlite_alone();
     let home = Home::new();
     let Some(disk) = Disk::under(&home) else {
         // Past the test runner, which shows what a passing test prints to nobody.
@@ -134,6 +136,7 @@ fn b85_on_a_full_disk_sqlite_is_read_writes_are_503_and_it_recovers() {
 
 #[test]
 fn b85_a_sqlite_file_that_may_not_grow_is_the_same() {
+    for_sqlite_alone();
     let home = Home::new().started_by(&IGNORING_XFSZ);
     let server = home.start();
     let people = two_people(&home, &server);

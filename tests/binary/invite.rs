@@ -5,6 +5,7 @@ use std::fs;
 use diesel::prelude::*;
 use gatehouse::db::schema::{outbox, tokens, users};
 
+use crate::own_database::for_sqlite_alone;
 use crate::program::{Ended, Home, PASSWORD, eventually};
 
 const ANN: &str = "ann@example.com";
@@ -73,6 +74,7 @@ fn the_link_is_printed_alone_mailed_and_good_for_one_account() {
 
 #[test]
 fn sqlite_is_made_by_no_command_that_was_started_in_the_wrong_folder() {
+    for_sqlite_alone();
     let home = home_with("invited");
     for arguments in [&["invite", ANN][..], &["events"]] {
         home.run(arguments).exits(1).says("there is no database data/gatehouse.db");

@@ -26,6 +26,7 @@ mod mail; // mails that arrive, wait, are refused
 mod mail_faults; // mail servers that refuse, break off, flood or lie
 mod mail_security; // passwords and certificates of mail servers
 mod metrics; // figures for Prometheus
+mod races; // B-66 between processes
 mod settings; // the table of settings
 mod smoke; // what script/smoke tries on a release build
 mod sockets; // what only a raw socket can send

@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::http::{Connection, Visitor};
+use crate::own_database::for_sqlite_alone;
 use crate::program::{Home, PASSWORD, Running, eventually, is_release};
 use crate::rows::integrity;
 use crate::smtp::link_in;
@@ -139,6 +140,7 @@ fn b105_weak_settings_are_refused_before_anything_is_made() {
 
 #[test]
 fn b105_a_key_beside_sqlite_that_others_can_read_is_refused() {
+    for_sqlite_alone();
     let home = home();
     home.start().stop();
     home.chmod("data/secret_key", 0o644);

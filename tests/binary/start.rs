@@ -9,11 +9,12 @@ use gatehouse::db::schema::sessions;
 use gatehouse::tokens::generate_uuid;
 use serde_json::json;
 
-use crate::own_database::on_postgresql;
+use crate::own_database::{for_postgresql_alone, for_sqlite_alone, on_postgresql};
 use crate::program::{Home, PASSWORD, eventually};
 
 #[test]
 fn sqlite_is_made_by_the_first_start_and_found_by_the_second() {
+    for_sqlite_alone();
     let home = Home::new();
     let server = home.start();
     assert!(
@@ -44,6 +45,7 @@ fn sqlite_is_made_by_the_first_start_and_found_by_the_second() {
 
 #[test]
 fn postgresql_is_filled_by_the_first_start_and_nothing_is_kept_beside_it() {
+    for_postgresql_alone();
     let mut home = Home::new();
     let server = home.start();
     let cookies = server.logged_in("ann@example.com").cookies;
@@ -115,6 +117,7 @@ fn two_that_start_at_once_on_a_fresh_folder_share_it() {
 
 #[test]
 fn sqlite_in_one_folder_is_served_from_any_folder() {
+    for_sqlite_alone();
     let mut home = Home::new();
     let database = format!("sqlite:{}", home.file("data/gatehouse.db").display());
     home.set("ROCKET_DATABASE_URL", &database);
@@ -150,6 +153,7 @@ fn b105b_an_address_of_another_machine_is_said_plainly() {
 
 #[test]
 fn b87_a_folder_for_sqlite_that_cannot_be_made_is_named() {
+    for_sqlite_alone();
     let home = Home::new();
     home.write("data", "a file, where a folder should be");
     let ended = home.run(&[]);
@@ -160,6 +164,7 @@ fn b87_a_folder_for_sqlite_that_cannot_be_made_is_named() {
 
 #[test]
 fn b87_a_file_that_is_no_sqlite_database_is_left_alone() {
+    for_sqlite_alone();
     let home = Home::new();
     let text = "no database, but somebody's only copy of something\n".repeat(100);
     home.write("data/gatehouse.db", &text);
@@ -186,6 +191,7 @@ fn b89_a_newer_database_is_refused() {
 
 #[test]
 fn b105_sqlite_files_that_others_can_read_are_refused_with_their_mend() {
+    for_sqlite_alone();
     let home = Home::new();
     home.start().stop();
     for (file, code) in [("data/secret_key", 2), ("data/gatehouse.db", 1)] {
@@ -262,6 +268,7 @@ fn trap19_rocket_config_names_the_file_exactly() {
 
 #[test]
 fn trap20_a_key_kept_beside_sqlite_is_judged_like_any_other() {
+    for_sqlite_alone();
     let published = "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxBVHQk=";
     for weak in ["", "change me", published, &"00".repeat(64)] {
         let home = Home::new();

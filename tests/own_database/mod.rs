@@ -36,6 +36,18 @@ pub fn on_postgresql() -> bool {
     }
 }
 
+/// Begins a test whose name says that it is about SQLite, and why.
+#[track_caller]
+pub fn for_sqlite_alone() {
+    assert!(!on_postgresql(), "script/test leaves this out on PostgreSQL");
+}
+
+/// Begins a test whose name begins with `postgresql_`.
+#[track_caller]
+pub fn for_postgresql_alone() {
+    assert!(on_postgresql(), "script/test leaves this out on SQLite: run ./script/test");
+}
+
 /// Gone when it is dropped, with whoever is still connected to it.
 pub enum OwnDatabase {
     File(PathBuf),

@@ -55,6 +55,15 @@ fn what_only_one_database_understands_is_in_tests_that_bear_its_name() {
             if says(&POSTGRESQLS) && !asks && !name.starts_with(POSTGRESQL) {
                 findings.push(format!("{}: {name} is about PostgreSQL", source.path));
             }
+            let alone = [
+                (name.contains(SQLITE), "for_sqlite_alone();"),
+                (name.starts_with(POSTGRESQL), "for_postgresql_alone();"),
+            ];
+            for (is_one, says_so) in alone {
+                if is_one && !text.contains(says_so) {
+                    findings.push(format!("{}: {name} does not begin with {says_so}", source.path));
+                }
+            }
         }
     }
     none("name the database in the test's name, or write what both understand", findings);

@@ -1,15 +1,16 @@
 //! What happens when the database fails: nothing is half done, nothing is invented.
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
 use gatehouse::db::{AnyConnection, DbError};
 use rocket::http::{Accept, Method};
 use serde_json::json;
 
-use crate::app::{PASSWORD, TestApp, urlencoded};
+use crate::app::{PASSWORD, TestApp, Visitor, urlencoded};
 use crate::crowd::{CROWD, Crowd};
+use crate::own_database::{for_postgresql_alone, for_sqlite_alone};
 use crate::watch::Watched;
 
 const ANN: &str = "ann@example.com";
@@ -33,6 +34,7 @@ fn a_sign_up_whose_session_cannot_begin_leaves_no_account() {
 
 #[test]
 fn sqlite_connections_are_durable_wait_their_turn_and_keep_references() {
+    for_sqlite_alone();
     #[derive(diesel::QueryableByName)]
     struct Pragma {
         #[diesel(sql_type = diesel::sql_types::Text)]
@@ -57,6 +59,7 @@ fn sqlite_connections_are_durable_wait_their_turn_and_keep_references() {
 
 #[test]
 fn b87_a_sqlite_file_that_vanished_takes_no_more_writes() {
+    for_sqlite_alone();
     let app = TestApp::new();
     let ann = app.signed_up(ANN);
     let file = app.folder.path().join("gatehouse.db");
@@ -74,6 +77,62 @@ fn b87_a_sqlite_file_that_vanished_takes_no_more_writes() {
     std::fs::rename(&aside, &file).expect("moved back");
     app.program().get("/ready").is(200);
     ann.get("/profile").is(200);
+    ann.delete("/sessions").goes_to("/");
+}
+
+/// Everybody who wants something written is turned away in time, and who only looks is not.
+#[track_caller]
+fn writes_are_503(app: &TestApp, ann: &Visitor<'_>) {
+    let before = app.dump();
+    for visitor in [app.browser(), app.program()] {
+        let began = Instant::now();
+        let answer = visitor.send(Method::Post, "/sessions", &[FORM], pair());
+        assert!(answer.is(503).header("retry-after").is_some(), "{answer:?}");
+        assert_eq!(answer.all("set-cookie"), [""; 0]);
+        visitor.post("/users", &[("email", "bob@example.com"), ("password", PASSWORD)]).is(503);
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+    ann.get("/profile").is(200);
+    assert_eq!(app.dump(), before);
+}
+
+#[test]
+fn postgresql_b85_a_server_whose_disk_is_full_is_503_until_it_has_room() {
+    for_postgresql_alone();
+    let app = TestApp::new();
+    let ann = app.signed_up(ANN);
+    // What the server says when a file of its cannot grow (PostgreSQL 15, mdextend).
+    app.sql(
+        "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         RAISE EXCEPTION 'could not extend file \"base/1/2\": No space left on device' \
+         USING ERRCODE = 'disk_full'; END $$; \
+         CREATE TRIGGER fault BEFORE INSERT OR UPDATE ON limits \
+         FOR EACH STATEMENT EXECUTE FUNCTION fault()",
+    );
+    writes_are_503(&app, &ann);
+    app.mend();
+    app.program().post("/sessions", &[("email", ANN), ("password", PASSWORD)]).is(200);
+    ann.delete("/sessions").goes_to("/");
+}
+
+#[test]
+fn postgresql_b87_a_database_that_can_only_be_read_is_503_until_it_can_be_written() {
+    for_postgresql_alone();
+    let app = TestApp::new();
+    let ann = app.signed_up(ANN);
+    let set = |on: &str| {
+        // For those who connect from now on: everybody but this test.
+        app.sql(&format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = \
+             {on}', current_database()); END $$; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ));
+    };
+    set("on");
+    writes_are_503(&app, &ann);
+    set("off");
+    app.program().post("/sessions", &[("email", ANN), ("password", PASSWORD)]).is(200);
     ann.delete("/sessions").goes_to("/");
 }
 

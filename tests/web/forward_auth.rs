@@ -15,6 +15,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::app::{Answer, PASSWORD, TestApp, Visitor};
+use crate::own_database::{for_postgresql_alone, for_sqlite_alone};
 
 const SETTINGS: &str = "base_url = \"https://login.example.org\"\n\
     allowed_hosts = [\"app.example.org\", \"wiki.example.org:8443\"]\n\
@@ -275,6 +276,7 @@ const LOOK_UP: &str = "SELECT * FROM users INNER JOIN sessions ON sessions.user_
 
 #[test]
 fn postgresql_looks_up_by_key() {
+    for_postgresql_alone();
     #[derive(diesel::QueryableByName)]
     struct Step {
         #[diesel(sql_type = diesel::sql_types::Text, column_name = "QUERY PLAN")]
@@ -293,6 +295,7 @@ fn postgresql_looks_up_by_key() {
 
 #[test]
 fn sqlite_looks_up_by_key() {
+    for_sqlite_alone();
     #[derive(diesel::QueryableByName)]
     struct Step {
         #[diesel(sql_type = diesel::sql_types::Text)]
