@@ -52,7 +52,7 @@ fn b88_a_node_waits_for_a_server_that_is_on_its_way_up_and_not_for_ever() {
 }
 
 #[test]
-fn b104_what_waiting_cannot_mend_ends_a_start_at_once() {
+fn b88_what_waiting_cannot_mend_ends_a_start_at_once() {
     let server = Postgres::start(&[]);
     for (wrong, why) in [
         (server.url().replace(NAME, "nothing"), "database \"nothing\" does not exist"),
