@@ -28,8 +28,6 @@ use state::State;
 pub const MOST: usize = 8;
 /// bcrypt's own bounds: below 4 it is no work, 2^31 turns take weeks.
 pub const COSTS: core::ops::RangeInclusive<u32> = 4..=31;
-/// What bcrypt reads of a password.
-const PASSWORD_BYTES: usize = 72;
 
 pub type Salt = [u8; 16];
 /// The last of bcrypt's 24 bytes is not kept in `$2b$…`, nor here.

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use crate::{Hash, PASSWORD_BYTES, Salt, pi};
+use crate::{Hash, Salt, pi};
 
 /// "OrpheanBeholderScryDoubt", what bcrypt enciphers.
 const MAGIC: [u32; 6] =
@@ -36,10 +36,9 @@ impl<const N: usize> State<N> {
     /// Takes in what is hashed, in place: a state that is moved leaves a copy that nobody wipes.
     pub fn take(&mut self, passwords: [&[u8]; N], salts: [&Salt; N]) {
         for lane in 0..N {
-            let password = &passwords[lane][..passwords[lane].len().min(PASSWORD_BYTES)];
-            // The NUL after it is a byte of it, where there is room.
-            let end = if password.len() < PASSWORD_BYTES { &[0][..] } else { &[] };
-            fill(&mut self.password, lane, password.iter().chain(end).copied().cycle());
+            // Ended by a NUL and repeated. Of a longer one its first 72 bytes are all that fits.
+            let bytes = passwords[lane].iter().chain(&[0]).copied().cycle();
+            fill(&mut self.password, lane, bytes);
             fill(&mut self.salt, lane, salts[lane].iter().copied());
         }
     }
