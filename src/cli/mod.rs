@@ -1,6 +1,8 @@
 //! The command line: its table of contents; a file per subcommand.
 
 mod check;
+#[cfg(any(debug_assertions, feature = "bench"))]
+mod dev;
 mod events;
 mod invite;
 mod mail;
@@ -57,6 +59,10 @@ enum Command {
     /// Send a test mail, or look after the mails that wait
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Make a database of any size, and measure with it; in debug and bench builds alone
+    #[cfg(any(debug_assertions, feature = "bench"))]
+    #[command(subcommand)]
+    Dev(dev::Command),
 }
 
 /// Parses the command line and runs it.
@@ -73,6 +79,8 @@ pub fn run() -> ExitCode {
         Command::Events { user, most } => events::run(user, most, &config),
         Command::Invite { email } => invite::run(&email, &config),
         Command::Mail(command) => mail::run(&command, &config),
+        #[cfg(any(debug_assertions, feature = "bench"))]
+        Command::Dev(command) => dev::run(&command, &config),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
