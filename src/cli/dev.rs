@@ -112,5 +112,8 @@ fn purge(config: &Config) -> Result<(), StartError> {
         tell("sign_ups", began, auth.purge_sign_ups(now).await)?;
         let began = Instant::now();
         tell("events", began, auth.purge_events(now).await)
-    })
+    })?;
+    let began = Instant::now();
+    let mails = service.worker.purge(now);
+    tell("outbox", began, mails)
 }

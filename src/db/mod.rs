@@ -1,5 +1,6 @@
 //! The database: one connection type, a bounded pool, reads and writes that never block the web.
 
+pub mod batches;
 pub mod connection;
 mod error;
 pub mod migrations;
