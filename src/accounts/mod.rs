@@ -12,6 +12,8 @@ pub mod password;
 pub mod password_reset;
 pub mod registration;
 pub mod revocation;
+#[cfg(any(debug_assertions, feature = "bench"))]
+pub mod seed;
 pub mod session;
 pub mod throttle;
 pub mod unlock;

@@ -10,6 +10,7 @@ use super::device;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 
 use crate::clock::{SKEW, Timestamp};
+use crate::db::batches::BATCH;
 use crate::db::connection::MultiBackend;
 use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
@@ -294,9 +295,15 @@ impl Auth {
     /// Deletes expired sessions; returns how many.
     pub async fn purge_sessions(&self, now: Timestamp) -> Result<usize, DbError> {
         self.db
-            .write(move |conn| {
-                Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now)))
-                    .execute(conn)?)
+            .write_in_batches(move |conn| {
+                let expired: Vec<String> = sessions::table
+                    .filter(sessions::expires_at.le(now))
+                    .order(sessions::expires_at)
+                    .limit(BATCH)
+                    .select(sessions::id)
+                    .load(conn)?;
+                let expired = sessions::table.filter(sessions::id.eq_any(expired));
+                Ok(diesel::delete(expired).execute(conn)?)
             })
             .await
     }

@@ -3,6 +3,8 @@
 mod backup;
 mod check;
 mod database;
+#[cfg(any(debug_assertions, feature = "bench"))]
+mod dev;
 mod events;
 mod invite;
 mod mail;
@@ -76,6 +78,10 @@ enum Command {
     /// Send a test mail, or look after the mails that wait
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Make a database of any size, and measure with it; in debug and bench builds alone
+    #[cfg(any(debug_assertions, feature = "bench"))]
+    #[command(subcommand)]
+    Dev(dev::Command),
 }
 
 /// Parses the command line and runs it.
@@ -98,6 +104,8 @@ pub fn run() -> ExitCode {
         Command::Restore { file, replace } => restore::run(&file, replace, &config),
         Command::Database(command) => database::run(&command),
         Command::Mail(command) => mail::run(&command, &config),
+        #[cfg(any(debug_assertions, feature = "bench"))]
+        Command::Dev(command) => dev::run(&command, &config),
     };
     end(outcome)
 }

@@ -1,6 +1,7 @@
 //! The database: one connection type, a bounded pool, reads and writes that never block the web.
 
 pub mod backup;
+pub mod batches;
 pub mod connection;
 mod error;
 pub mod migrations;

@@ -294,11 +294,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Removes what is over: dead rows, and `.eml` files whose link has died.
-    pub fn purge(&self, now: Timestamp) -> Result<(), DbError> {
-        self.db.write_blocking(|conn| outbox::purge(conn, now).map_err(DbError::from))?;
+    /// Removes what is over: dead rows, and `.eml` files whose link has died. Returns how many rows.
+    pub fn purge(&self, now: Timestamp) -> Result<usize, DbError> {
+        let rows = self
+            .db
+            .write_in_batches_blocking(|conn| outbox::purge(conn, now).map_err(DbError::from))?;
         self.remove_old_files(now);
-        self.remove_dead_files()
+        self.remove_dead_files()?;
+        Ok(rows)
     }
 
     /// Notices that nobody collected; they hold no link that acts.
