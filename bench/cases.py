@@ -22,7 +22,7 @@ CLIENTS = 16
 # Connections that ask for pages, and milliseconds between an answer and the next request where latency is measured.
 READERS, PACE = 8, 5
 KINDS = {"pages": "page", "json": "twin", "login-page": "anonymous_page"}
-SECONDS = {"pages": 3, "json": 3, "login-page": 3, "log-in": 10, "storm": 14, "hashing": 8}
+SECONDS = {"pages": 2, "json": 2, "login-page": 2, "log-in": 8, "storm": 11, "hashing": 6}
 QUICK = {"pages": 1, "json": 1, "login-page": 1, "log-in": 8, "storm": 8, "hashing": 3}
 
 
