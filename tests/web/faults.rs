@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use diesel::RunQueryDsl;
+use diesel::connection::SimpleConnection;
 use gatehouse::db::{AnyConnection, DbError};
 use rocket::http::{Accept, Method};
 use serde_json::json;
@@ -121,13 +122,16 @@ fn postgresql_b87_a_database_that_can_only_be_read_is_503_until_it_can_be_writte
     let app = TestApp::new();
     let ann = app.signed_up(ANN);
     let set = |on: &str| {
-        // For those who connect from now on: everybody but this test.
-        app.sql(&format!(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = \
-             {on}', current_database()); END $$; \
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        ));
+        let mut conn = app.database();
+        // The test itself may write all the while.
+        conn.batch_execute("SET default_transaction_read_only = off").expect("set");
+        let database = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET \
+                        default_transaction_read_only = ON', current_database()); END $$";
+        conn.batch_execute(&database.replace("ON'", &format!("{on}'"))).expect("set");
+        // Who is connected has what was set before.
+        let ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        conn.batch_execute(ends).expect("ended");
     };
     set("on");
     writes_are_503(&app, &ann);
