@@ -27,15 +27,20 @@ pub enum Command {
         #[arg(long, value_parser = clap::value_parser!(i64).range(1..=MOST))]
         users: i64,
     },
-    /// Delete what has expired, as the service does, and say what it costs a row
-    Purge,
+    /// Delete what has expired, as the service does, and say how many rows and seconds that were
+    Purge {
+        /// End when the input does, with the connections still open: their server's processes tell
+        /// what it cost them
+        #[arg(long)]
+        hold: bool,
+    },
 }
 
 pub fn run(command: &Command, config: &Config) -> Result<(), StartError> {
     crate::log::install(log::LevelFilter::Error);
     match command {
         Command::Seed { users } => fill(*users, config),
-        Command::Purge => purge(config),
+        Command::Purge { hold } => purge(*hold, config),
     }
 }
 
@@ -88,7 +93,7 @@ impl Bar {
 }
 
 /// One line a table: its name, rows deleted, seconds.
-fn purge(config: &Config) -> Result<(), StartError> {
+fn purge(hold: bool, config: &Config) -> Result<(), StartError> {
     let service = Service::open(config)?;
     let (auth, now) = (&service.auth, Timestamp::now());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -115,5 +120,9 @@ fn purge(config: &Config) -> Result<(), StartError> {
     })?;
     let began = Instant::now();
     let mails = service.worker.purge(now);
-    tell("outbox", began, mails)
+    tell("outbox", began, mails)?;
+    if hold {
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    }
+    Ok(())
 }

@@ -1,35 +1,42 @@
 //! Every query of the service has been looked at, and none reads a growing table as a whole.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Once;
 
 use diesel::connection::SimpleConnection;
+use gatehouse::db::AnyConnection;
 
-use crate::explain::{findings, indexes, unindexed_keys};
+use crate::explain::{GROWING, findings, indexes, unindexed_keys};
 use crate::place::{Kind, Place, multiply};
 use crate::record::{self, Site, sites};
 use crate::tour;
 
 /// Enough for statistics that say what a large table's say.
-const USERS: i64 = 20_000;
+const USERS: i64 = 5_000;
 
 /// What the service asks of that kind of database; the tour is made once in this process.
-fn asked(kind: Kind) -> std::collections::BTreeMap<String, std::collections::BTreeSet<Site>> {
+fn asked(kind: Kind) -> BTreeMap<String, BTreeSet<Site>> {
     static TOURS: [Once; 2] = [const { Once::new() }; 2];
     record::listen();
     TOURS[kind as usize].call_once(|| tour::take(kind));
     record::statements(kind)
 }
 
-fn check_all(kind: Kind, conn: &mut gatehouse::db::AnyConnection) -> Vec<String> {
+/// What is wrong with the queries that name `about`, or with a foreign key.
+fn check(kind: Kind, conn: &mut AnyConnection, about: &str) -> Vec<String> {
     let asked = asked(kind);
-    let mut found: Vec<String> =
-        asked.keys().flat_map(|statement| findings(conn, statement)).collect();
+    let named = asked.keys().filter(|statement| statement.contains(about));
+    let mut found: Vec<String> = named.flat_map(|statement| findings(conn, statement)).collect();
     found.extend(unindexed_keys(conn));
     found
 }
 
+fn check_all(kind: Kind, conn: &mut AnyConnection) -> Vec<String> {
+    check(kind, conn, "")
+}
+
 fn every_line_was_reached(kind: Kind) {
-    let reached: std::collections::BTreeSet<Site> = asked(kind).into_values().flatten().collect();
+    let reached: BTreeSet<Site> = asked(kind).into_values().flatten().collect();
     let missing: Vec<String> =
         sites().difference(&reached).map(|(file, line)| format!("{file}:{line}")).collect();
     assert!(missing.is_empty(), "the tour leaves out queries:\n{}", missing.join("\n"));
@@ -87,7 +94,8 @@ fn a_dropped_index_is_noticed(kind: Kind, but: &[&str]) {
     let mut unnoticed = Vec::new();
     for name in names {
         conn.batch_execute(&format!("BEGIN; DROP INDEX {name}")).expect("dropped");
-        if check_all(kind, conn).is_empty() {
+        let table = GROWING.into_iter().find(|table| name.starts_with(table)).expect("its table");
+        if check(kind, conn, table).is_empty() {
             unnoticed.push(name);
         }
         conn.batch_execute("ROLLBACK").expect("back");
