@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::contents::{dump, many, odd, open};
+use crate::contents::{Ends, dump, many, odd, open};
 use crate::process::Process;
 use crate::program::{Home, PASSWORD, Running, eventually};
 use crate::rows::{integrity, select};
@@ -40,6 +40,7 @@ fn everything_acknowledged_before_is_in_it(home: &Home, elsewhere: &Home) {
             let (server, acknowledged, enough) = (&server, &acknowledged, &enough);
             scope.spawn(move || write(server, name, acknowledged, enough));
         }
+        let ends = Ends(&enough);
         let count = || acknowledged.lock().expect("no panic").len();
         eventually("some people", || (count() >= 30).then_some(()));
         let before = acknowledged.lock().expect("no panic").clone();
@@ -47,7 +48,7 @@ fn everything_acknowledged_before_is_in_it(home: &Home, elsewhere: &Home) {
         let after = count();
         // Nobody had to wait for it.
         eventually("more people", || (count() > after).then_some(()));
-        enough.store(true, Ordering::Relaxed);
+        drop(ends);
         done.exits(0).says("the secret key is not in it");
         before
     });

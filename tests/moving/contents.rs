@@ -1,6 +1,7 @@
 //! What fills a database: values that get lost easily, and rows in numbers.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
@@ -35,6 +36,15 @@ INSERT INTO sign_ups VALUES (3, 'e', 'e', 'h', 'b1', NULL, NULL, 1), (4, '', '',
 INSERT INTO events VALUES (5, 1, 'logged_in', 2, '', '', '', 1);
 INSERT INTO events SELECT 6, 1, 'broken', NULL, '', hex(zeroblob(50000)), 'r', 2;
 ";
+
+/// Tells threads that it is enough, also when the test fails: they would be waited for.
+pub struct Ends<'a>(pub &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// A database of that path with those rows.
 pub fn odd(home: &Home, name: &str) {

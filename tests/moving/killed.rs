@@ -11,9 +11,9 @@ use crate::program::Home;
 use crate::rows::{integrity, select};
 use crate::server::Database;
 
-const PEOPLE: usize = 1500;
+const PEOPLE: usize = 1000;
 /// At these parts of the time that it takes.
-const POINTS: [f64; 4] = [0.25, 0.5, 0.7, 0.85];
+const POINTS: [f64; 3] = [0.3, 0.55, 0.8];
 
 /// Runs it once to its end, on another target, to learn how long it takes.
 fn time(home: &Home, arguments: &[&str]) -> Duration {
@@ -58,7 +58,7 @@ fn a_copy_killed_anywhere_leaves_nothing_and_can_be_run_again() {
             assert!(!found.contains("'u1'"), "at {point}: {found}");
         }
     }
-    assert!(killed >= 4, "killed {killed} times only: the machine was in another mood");
+    assert!(killed >= 3, "killed {killed} times only: the machine was in another mood");
     home.run(&["database", "copy", "sqlite:a.db", &there.url]).exits(0);
     assert_eq!(there.dump(), trial.dump());
     home.run(&["database", "copy", &trial.url, "sqlite:b.db"]).exits(0);

@@ -1,11 +1,13 @@
 //! `gatehouse restore`: accounts come back; what was ended since the backup does not.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use diesel::connection::SimpleConnection;
 use gatehouse::db::AnyConnection;
 
-use crate::contents::{dump, make, odd, open};
+use crate::contents::{Ends, dump, make, odd, open};
 use crate::program::{Home, NEW_PASSWORD, PASSWORD, Running, eventually};
 use crate::rows::select;
 use crate::server::Database;
@@ -94,6 +96,65 @@ fn b89c_a_restored_backup_of_postgresql_brings_back_no_session_and_no_link() {
     a_backup_of_yesterday(&home, || there.connection());
 }
 
+/// Signs up and logs in until it is told to stop; the answers that nobody should see.
+fn come_and_go(server: &Running, name: usize, enough: &AtomicBool) -> Vec<u16> {
+    let (mut visitor, mut odd) = (server.program(), Vec::new());
+    for number in 0.. {
+        if enough.load(Ordering::Relaxed) {
+            break;
+        }
+        visitor.cookies.clear();
+        let email = format!("w{name}n{number}@example.com");
+        let pair = [("email", email.as_str()), ("password", PASSWORD)];
+        let statuses = [visitor.post("/users", &pair), visitor.post("/sessions", &pair)];
+        let statuses = statuses.map(|answer| answer.status);
+        // Between the two the account may have gone.
+        odd.extend(statuses.into_iter().filter(|status| ![200, 401, 503].contains(status)));
+    }
+    odd
+}
+
+fn restored_under_load(home: &Home, conn: impl Fn() -> AnyConnection) {
+    let server = home.start();
+    server.logged_in("ann@example.com");
+    home.run(&["backup", "small.db"]).exits(0);
+    let enough = AtomicBool::new(false);
+    let odd: Vec<u16> = thread::scope(|scope| {
+        let come_and_go = |name| {
+            let (server, enough) = (&server, &enough);
+            scope.spawn(move || come_and_go(server, name, enough))
+        };
+        let threads: Vec<_> = (0..3).map(come_and_go).collect();
+        let ends = Ends(&enough);
+        let many =
+            "SELECT 'many' AS value FROM (SELECT count(*) AS n FROM users) AS t WHERE n > 20";
+        for _ in 0..3 {
+            eventually("people come", || select(&mut conn(), many).pop());
+            home.run(&["restore", "small.db", "--replace"]).exits(0);
+        }
+        drop(ends);
+        threads.into_iter().flat_map(|thread| thread.join().expect("answered")).collect()
+    });
+    assert!(odd.len() <= 9, "{odd:?}");
+    let nobodys = "SELECT id AS value FROM sessions WHERE user_id NOT IN (SELECT id FROM users)";
+    assert!(select(&mut conn(), nobodys).is_empty());
+    let pair = [("email", "ann@example.com"), ("password", PASSWORD)];
+    server.program().post("/sessions", &pair).is(200);
+    server.program().get("/ready").is(200);
+}
+
+#[test]
+fn a_busy_sqlite_is_restored_as_a_whole() {
+    let home = Home::new();
+    restored_under_load(&home, || home.database());
+}
+
+#[test]
+fn a_busy_postgresql_is_restored_as_a_whole() {
+    let there = Database::new();
+    restored_under_load(&there.home(), || there.connection());
+}
+
 #[test]
 fn b89c_everything_that_opens_something_is_gone_and_everything_else_is_there() {
     let home = Home::new();
@@ -133,7 +194,7 @@ fn what_is_no_backup_changes_nothing() {
     fs::write(home.file("garbage.db"), vec![b'x'; 9000]).expect("written");
     fs::write(home.file("empty.db"), b"").expect("written");
     let mut damaged = good.clone();
-    damaged[5000..7000].fill(0xa5);
+    damaged[4096..16384].fill(0xa5);
     fs::write(home.file("damaged.db"), damaged).expect("written");
     make(&home, "newer.db");
     let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')";
@@ -143,7 +204,7 @@ fn what_is_no_backup_changes_nothing() {
         ("cut.db", "malformed"),
         ("garbage.db", "not a database"),
         ("empty.db", "holds no data of Gatehouse"),
-        ("damaged.db", "d"),
+        ("damaged.db", "malformed"),
         ("newer.db", "newer version"),
         ("none.db", "there is no such file"),
     ] {
