@@ -6,15 +6,19 @@ mod tables;
 
 use std::io::{self, Write};
 
-use diesel::result::Error as QueryError;
+use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use sha2::{Digest, Sha256};
 
 use super::migrations::{self, MigrateError};
 use super::postgres;
+use super::transaction::savepoint;
 use super::{AnyConnection, Db, DbError, OpenError, sqlite};
 use tables::{Device, Event, Limit, Mail, PAGE, Session, SignUp, Table, Token, User};
 
 pub use snapshot::Snapshot;
+
+/// How often the tables of a busy server are locked anew.
+const TRIES: u32 = 10;
 
 /// Why nothing was moved.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +109,8 @@ impl<'a> Sums<'a> {
     ) -> Result<Self, QueryError> {
         let mut total = 0;
         for table in &TABLES {
-            total += u64::try_from((table.count)(conn)?).unwrap_or(0);
+            let rows = (table.count)(conn)?;
+            total += rows.unsigned_abs();
         }
         Ok(Self { doing, total, done: 0, sums: Vec::new(), digest: Sha256::new(), watcher })
     }
@@ -274,10 +279,20 @@ fn copy(
 
 /// Whoever else writes waits, and sees all of it or nothing.
 fn begin_filling(conn: &mut AnyConnection) -> Result<(), QueryError> {
-    match conn {
-        // The transaction has SQLite's one write lock.
-        AnyConnection::Sqlite(_) => Ok(()),
-        AnyConnection::Postgres(conn) => postgres::transfer::lock_tables(conn),
+    let mut tries = 1;
+    loop {
+        let locked = savepoint(conn, |conn| match conn {
+            // The transaction has SQLite's one write lock.
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(conn) => postgres::transfer::lock_tables(conn),
+        });
+        match locked {
+            // Others that hold one table and want the next are in a deadlock with this.
+            Err(QueryError::DatabaseError(DatabaseErrorKind::Unknown, _)) if tries < TRIES => {
+                tries += 1;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) fn highest(conn: &mut AnyConnection) -> QueryResult<[i64; 4]> {
         *number = match conn {
             AnyConnection::Sqlite(conn) => {
                 let row = sqlite_sequence::table.find(table).select(sqlite_sequence::seq);
-                row.first(conn).optional()?.unwrap_or(0)
+                let last: Option<i64> = row.first(conn).optional()?;
+                last.unwrap_or(0)
             }
             AnyConnection::Postgres(conn) => {
                 let name = format!("{table}_id_seq");
