@@ -9,6 +9,7 @@ mod rules {
     pub mod evidence; // which tests there are
     pub mod imports; // who may name whom
     pub mod limits; // lifetimes and limits, read from the source
+    pub mod performance; // docs/performance.md is what was measured
     pub mod settings; // Rocket.toml and the migrations
     pub mod style; // words, sizes, what is banned
 }

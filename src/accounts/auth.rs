@@ -50,7 +50,7 @@ impl Auth {
 
     /// Forgets mailed tokens that have expired; returns how many.
     pub async fn purge_tokens(&self, now: Timestamp) -> Result<usize, DbError> {
-        self.db.write(move |conn| Ok(mailed_token::purge(conn, now)?)).await
+        self.db.write_in_batches(move |conn| Ok(mailed_token::purge(conn, now)?)).await
     }
 
     /// Forgets old events; returns how many.

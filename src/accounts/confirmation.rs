@@ -16,6 +16,7 @@ use super::throttle::{Bucket, Deed, Limited, TakeError};
 use super::user::{AddUserError, UserChanges, UserKey, add_user, find_user_by, update_user};
 use super::{Broken, FieldError, FieldErrors};
 use crate::clock::{SKEW, Timestamp};
+use crate::db::batches::BATCH;
 use crate::db::schema::sign_ups;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
@@ -304,9 +305,15 @@ impl Auth {
     /// Forgets sign-ups that nobody confirmed; returns how many.
     pub async fn purge_sign_ups(&self, now: Timestamp) -> Result<usize, DbError> {
         self.db
-            .write(move |conn| {
-                let old = sign_ups::table.filter(sign_ups::created_at.le(now - LIFETIME));
-                Ok(diesel::delete(old).execute(conn)?)
+            .write_in_batches(move |conn| {
+                let old: Vec<i64> = sign_ups::table
+                    .filter(sign_ups::created_at.le(now - LIFETIME))
+                    .order(sign_ups::created_at)
+                    .limit(BATCH)
+                    .select(sign_ups::id)
+                    .load(conn)?;
+                Ok(diesel::delete(sign_ups::table.filter(sign_ups::id.eq_any(old)))
+                    .execute(conn)?)
             })
             .await
     }

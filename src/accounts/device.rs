@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::auth::Auth;
 use crate::clock::Timestamp;
+use crate::db::batches::BATCH;
 use crate::db::schema::devices;
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::{fingerprint, generate_uuid};
@@ -77,8 +78,16 @@ impl Auth {
     /// Forgets devices unused for long; returns how many.
     pub async fn purge_devices(&self, now: Timestamp) -> Result<usize, DbError> {
         self.db
-            .write(move |conn| {
-                let old = devices::table.filter(devices::last_used_at.le(now - LIFETIME));
+            .write_in_batches(move |conn| {
+                let is_old = devices::last_used_at.le(now - LIFETIME);
+                let old: Vec<String> = devices::table
+                    .filter(is_old)
+                    .order(devices::last_used_at)
+                    .limit(BATCH)
+                    .select(devices::id)
+                    .load(conn)?;
+                // One browser may be known to two people, and to one of them still.
+                let old = devices::table.filter(devices::id.eq_any(old).and(is_old));
                 Ok(diesel::delete(old).execute(conn)?)
             })
             .await

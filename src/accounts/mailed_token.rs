@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::clock::{SKEW, Timestamp};
 use crate::db::AnyConnection;
+use crate::db::batches::BATCH;
 use crate::db::schema::tokens;
 use crate::tokens::{fingerprint, generate_token};
 
@@ -103,7 +104,13 @@ pub(super) fn void_all(conn: &mut AnyConnection, user: i64) -> QueryResult<()> {
     diesel::delete(tokens::table.filter(tokens::user_id.eq(user))).execute(conn).map(drop)
 }
 
-/// Deletes what has expired; returns how many.
+/// Deletes a batch of what has expired; returns how many.
 pub(super) fn purge(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<usize> {
-    diesel::delete(tokens::table.filter(tokens::expires_at.le(now))).execute(conn)
+    let expired: Vec<String> = tokens::table
+        .filter(tokens::expires_at.le(now))
+        .order(tokens::expires_at)
+        .limit(BATCH)
+        .select(tokens::id)
+        .load(conn)?;
+    diesel::delete(tokens::table.filter(tokens::id.eq_any(expired))).execute(conn)
 }

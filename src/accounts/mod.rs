@@ -11,6 +11,9 @@ pub mod mailed_token;
 pub mod password;
 pub mod password_reset;
 pub mod registration;
+pub mod revocation;
+#[cfg(any(debug_assertions, feature = "bench"))]
+pub mod seed;
 pub mod session;
 pub mod throttle;
 pub mod unlock;

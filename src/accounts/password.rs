@@ -1,23 +1,17 @@
 //! Passwords: the rules for a new one, and how one is hashed and verified.
 
+use std::hint::black_box;
 use std::sync::LazyLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha384};
 
 use super::email::{Email, fold};
+use super::hasher::steps::{Comparison, NewHash, Step, cost_of};
 
 /// Long enough for any passphrase, short enough to hash in no time (ASVS 6.2.9 asks for 64).
 pub const MAX_BYTES: usize = 1024;
 /// Half a minute of work on a slow core; bcrypt itself would go on to days.
 pub const HIGHEST_COST: u32 = 18;
-/// What bcrypt reads of its input before cutting, less the NUL that ends it.
-const BCRYPT_MAX_BYTES: usize = 71;
-/// Marks hashes of `base64(SHA-384(password))`, for what bcrypt alone would cut.
-const PREHASHED: &str = "sha384$";
-
 /// The most common passwords of 8 characters and more, sorted, lower case; see the file beside it.
 static COMMON: LazyLock<Vec<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
@@ -114,79 +108,27 @@ fn is_sequence(text: &str) -> bool {
     (-1..=1).contains(&first) && steps.all(|step| step == first)
 }
 
-/// Salted bcrypt of `password`, as text: `$2b$…` when bcrypt reads all of it, else `sha384$$2b$…`.
-/// bcrypt stops at 72 bytes, and repeats its key after a NUL, so that `pw`, NUL, `pw` would be
-/// equal to `pw`; longer ones and those with a NUL are hashed as base64(SHA-384(password)), 64
-/// characters. Takes long: call it through [`super::Hasher`], never on an async worker.
+/// [`NewHash`], done. Takes long: call it through [`super::Hasher`], never on an async worker.
 pub fn hash_password(password: &SecretString, cost: u32) -> Result<String, bcrypt::BcryptError> {
-    let password = password.expose_secret();
-    if fits_bcrypt(password) {
-        bcrypt::hash(password, cost)
-    } else {
-        Ok(format!("{PREHASHED}{}", bcrypt::hash(prehash(password), cost)?))
-    }
+    let new = NewHash::of(password, cost)?;
+    Ok(new.text(&new.step().hash()))
 }
 
-/// Whether `password` is the one that `stored` was made of. An unknown, broken or missing hash
-/// takes the time of one bcrypt at `cost` and is never equal.
+/// [`Comparison`], done: whether `password` is the one that `stored` was made of. As long.
 pub fn verify_password(password: &SecretString, stored: Option<&str>, cost: u32) -> bool {
-    let password = password.expose_secret();
-    let (prehashed, standard) = match stored {
-        Some(stored) => match stored.strip_prefix(PREHASHED) {
-            Some(rest) => (true, rest),
-            None => (false, stored),
-        },
-        None => (false, ""),
-    };
-    let same_scheme = prehashed != fits_bcrypt(password);
-    let stored_cost = cost_of(standard);
-    let spent = stored_cost.unwrap_or(cost);
-    let result = match stored_cost {
-        Some(_) if same_scheme && prehashed => bcrypt::verify(prehash(password), standard).ok(),
-        Some(_) if same_scheme => bcrypt::verify(password, standard).ok(),
-        _ => None,
-    };
-    // Without this an account with a broken hash, and an address without an account, would be
-    // told apart by the time it takes to say no.
-    let equal = result.unwrap_or_else(|| dummy(spent));
+    let comparison = Comparison::of(password, stored, cost);
+    let equal = comparison.is_equal(&comparison.step().hash());
     if !equal {
-        // A cheaper hash is refused sooner; 2^old + 2^old + … + 2^(cost - 1) is 2^cost.
-        (spent..cost).for_each(|step| {
-            dummy(step);
-        });
+        for cost in comparison.owed() {
+            black_box(Step::dummy(cost).hash());
+        }
     }
     equal
 }
 
-/// The work of one comparison; never equal.
-fn dummy(cost: u32) -> bool {
-    let _ = bcrypt::verify("dummy", &dummy_hash(cost));
-    false
-}
-
 /// Whether a good password should be hashed anew: its hash is cheaper than `cost`.
 pub fn is_cheaper(stored: &str, cost: u32) -> bool {
-    cost_of(stored.strip_prefix(PREHASHED).unwrap_or(stored)).is_some_and(|old| old < cost)
-}
-
-/// A well-formed hash that no password is known to have.
-fn dummy_hash(cost: u32) -> String {
-    format!("$2b${cost:02}$GatehouseDummySalt000uGatehouseDummyHashNobodyKnows0.")
-}
-
-/// The cost of a well-formed bcrypt hash. One that no setting allows is damage: taken at its word
-/// it would keep a thread busy for days.
-fn cost_of(hash: &str) -> Option<u32> {
-    let parts: bcrypt::HashParts = hash.parse().ok()?;
-    Some(parts.get_cost()).filter(|cost| (4..=HIGHEST_COST).contains(cost))
-}
-
-fn fits_bcrypt(password: &str) -> bool {
-    password.len() <= BCRYPT_MAX_BYTES && !password.contains('\0')
-}
-
-fn prehash(password: &str) -> String {
-    BASE64.encode(Sha384::digest(password.as_bytes()))
+    cost_of(stored).is_some_and(|old| old < cost)
 }
 
 #[cfg(test)]
@@ -268,7 +210,7 @@ mod tests {
             assert!(!verify_password(&password, broken, cost), "{broken:?}");
             assert!(time(broken) * 2 > usual, "{broken:?} was refused sooner");
         }
-        assert!(bcrypt::verify("dummy", &dummy_hash(4)).is_ok_and(|equal| !equal));
+        assert!(!verify_password(&secret("dummy"), None, 4));
     }
 
     #[test]

@@ -11,13 +11,14 @@ use super::session::end_all_sessions;
 use super::throttle::{Bucket, Deed, TakeError};
 use super::user::{User, UserChanges, UserKey, find_user_by};
 use super::{Broken, FieldError, FieldErrors, device, mailed_token};
+use crate::audit::{self, Event};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
-use crate::mail::Kind;
 use crate::mail::messages::{PasswordChanged, PasswordReset};
 use crate::mail::outbox::{self, Composed, Content, Note};
 use crate::mail::worker::{Compose, Wish};
+use crate::mail::{Kind, Letter};
 use crate::theme::ThemeError;
 use crate::tokens::{fingerprint, generate_token};
 
@@ -142,14 +143,7 @@ impl Auth {
             return Err(UpdatePasswordError::Invalid(FieldErrors::one("new_password", error)));
         }
         let hashed_password = self.hasher.hash(new_password, &client).await?;
-        let notice = Content::Letter(self.messages.write(
-            &user.email,
-            &PasswordChanged {
-                email: user.email.clone(),
-                when: now.in_words(),
-                reset_url: self.messages.link("/reset_password"),
-            },
-        )?);
+        let notice = Content::Letter(self.changed_notice(&user, now)?);
         let (outbox, key) = (self.outbox.clone(), fingerprint(token.expose_secret()));
         let oldest = now - self.config.reset_lifetime;
         let user = self
@@ -192,19 +186,57 @@ impl Auth {
     /// What the mail worker calls to turn wishes into letters.
     pub fn compose(&self) -> Compose {
         let auth = self.clone();
-        std::sync::Arc::new(move |conn, wish| match wish.kind {
-            Kind::ConfirmEmail => auth.compose_confirmation(conn, wish),
+        std::sync::Arc::new(move |conn, wish| {
+            let composed = auth.compose_one(conn, wish)?;
+            if composed.is_none() && wish.email.is_empty() {
+                audit::record(Event::MailLost, wish.user, &auth.journal.inside());
+            }
+            Ok(composed)
+        })
+    }
+
+    fn compose_one(
+        &self,
+        conn: &mut AnyConnection,
+        wish: &Wish<'_>,
+    ) -> Result<Option<Composed>, DbError> {
+        match wish.kind {
+            Kind::ConfirmEmail => self.compose_confirmation(conn, wish),
+            Kind::PasswordChanged => self.compose_changed(conn, wish),
             Kind::PasswordReset | Kind::Unlock => {
                 match find_user_by(conn, UserKey::Email(wish.email)).optional()? {
                     Some(user) if wish.kind == Kind::Unlock => {
-                        auth.compose_unlock(conn, &user, wish.now)
+                        self.compose_unlock(conn, &user, wish.now)
                     }
-                    Some(user) => auth.compose_reset(conn, &user, wish),
+                    Some(user) => self.compose_reset(conn, &user, wish),
                     None => Ok(None),
                 }
             }
-            Kind::PasswordChanged | Kind::Invitation => Ok(None),
-        })
+            Kind::Invitation => Ok(None),
+        }
+    }
+
+    fn changed_notice(&self, user: &User, at: Timestamp) -> Result<Letter, ThemeError> {
+        let notice = PasswordChanged {
+            email: user.email.clone(),
+            when: at.in_words(),
+            reset_url: self.messages.link("/reset_password"),
+        };
+        self.messages.write(&user.email, &notice)
+    }
+
+    /// The notice is written with the deed; here, again, because the key has changed since.
+    fn compose_changed(
+        &self,
+        conn: &mut AnyConnection,
+        wish: &Wish<'_>,
+    ) -> Result<Option<Composed>, DbError> {
+        let Some(id) = wish.user else { return Ok(None) };
+        let Some(user) = find_user_by(conn, UserKey::Id(id)).optional()? else { return Ok(None) };
+        let letter = self.changed_notice(&user, wish.asked_at);
+        let letter =
+            letter.map_err(|e| DbError::Query(QueryError::SerializationError(e.into())))?;
+        Ok(Some(Composed { user: Some(id), letter }))
     }
 
     fn compose_reset(

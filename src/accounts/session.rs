@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use diesel::dsl::AsSelect;
 use diesel::prelude::*;
 
 use super::auth::Auth;
@@ -9,6 +10,8 @@ use super::device;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 
 use crate::clock::{SKEW, Timestamp};
+use crate::db::batches::BATCH;
+use crate::db::connection::MultiBackend;
 use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::{fingerprint, generate_uuid};
@@ -180,6 +183,20 @@ fn end_session(conn: &mut AnyConnection, id: &str) -> QueryResult<bool> {
     Ok(diesel::delete(sessions::table.find(fingerprint(id))).execute(conn)? == 1)
 }
 
+/// The sessions that are alive, with their users.
+#[diesel::dsl::auto_type]
+fn live(now: Timestamp) -> _ {
+    // By a clock that was wrong once, nobody stays signed in until that day.
+    let latest: Timestamp = now + SKEW;
+    let user: AsSelect<User, MultiBackend> = User::as_select();
+    let session: AsSelect<Session, MultiBackend> = Session::as_select();
+    users::table
+        .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
+        .filter(sessions::expires_at.gt(now))
+        .filter(sessions::last_seen_at.le(latest))
+        .select((user, session))
+}
+
 fn cut(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(USER_AGENT_MAX).collect()
 }
@@ -221,19 +238,11 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Option<(User, Session)>, DbError> {
         let key = fingerprint(id);
-        self.db
-            .read(move |conn| {
-                users::table
-                    .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
-                    .filter(sessions::id.eq(&key).and(sessions::expires_at.gt(now)))
-                    // By a clock that was wrong once, nobody stays signed in until that day.
-                    .filter(sessions::last_seen_at.le(now + SKEW))
-                    .select((users::all_columns, Session::as_select()))
-                    .first(conn)
-                    .optional()
-                    .map_err(DbError::from)
-            })
-            .await
+        let find = move |conn: &mut AnyConnection| {
+            // Not `first`: SQLite compiles a query with `LIMIT ?` anew at each use.
+            Ok(live(now).filter(sessions::id.eq(&key)).get_result(conn).optional()?)
+        };
+        self.db.read(find).await
     }
 
     /// The live session whose door token that is, and its user.
@@ -243,18 +252,10 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Option<(User, Session)>, DbError> {
         let key = fingerprint(token);
-        self.db
-            .read(move |conn| {
-                users::table
-                    .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
-                    .filter(sessions::door_key.eq(&key).and(sessions::expires_at.gt(now)))
-                    .filter(sessions::last_seen_at.le(now + SKEW))
-                    .select((users::all_columns, Session::as_select()))
-                    .first(conn)
-                    .optional()
-                    .map_err(DbError::from)
-            })
-            .await
+        let find = move |conn: &mut AnyConnection| {
+            Ok(live(now).filter(sessions::door_key.eq(&key)).get_result(conn).optional()?)
+        };
+        self.db.read(find).await
     }
 
     /// Gives a session the key of its door token, where it began before there were any.
@@ -294,9 +295,15 @@ impl Auth {
     /// Deletes expired sessions; returns how many.
     pub async fn purge_sessions(&self, now: Timestamp) -> Result<usize, DbError> {
         self.db
-            .write(move |conn| {
-                Ok(diesel::delete(sessions::table.filter(sessions::expires_at.le(now)))
-                    .execute(conn)?)
+            .write_in_batches(move |conn| {
+                let expired: Vec<String> = sessions::table
+                    .filter(sessions::expires_at.le(now))
+                    .order(sessions::expires_at)
+                    .limit(BATCH)
+                    .select(sessions::id)
+                    .load(conn)?;
+                let expired = sessions::table.filter(sessions::id.eq_any(expired));
+                Ok(diesel::delete(expired).execute(conn)?)
             })
             .await
     }

@@ -11,6 +11,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 use super::{Event, Figures, Source};
 use crate::clock::Timestamp;
+use crate::db::batches::BATCH;
 use crate::db::schema::events;
 use crate::db::transaction::savepoint;
 use crate::db::{AnyConnection, Db, DbError};
@@ -128,27 +129,63 @@ impl Journal {
 
     /// Forgets what is old, and what is too much; returns how many rows.
     pub async fn purge(db: &Db, now: Timestamp) -> Result<usize, DbError> {
-        db.write(move |conn| {
-            let old = events::table.filter(events::at.le(now - KEPT));
-            let forgotten = diesel::delete(old).execute(conn)?;
-            let newest: Option<i64> =
-                events::table.select(diesel::dsl::max(events::id)).first(conn)?;
-            let oldest = newest.unwrap_or(0) - MOST_OF_NOBODY;
-            let surplus =
-                events::table.filter(events::id.le(oldest).and(events::user_id.is_null()));
-            Ok(forgotten + diesel::delete(surplus).execute(conn)?)
-        })
-        .await
+        let old = db.write_in_batches(move |conn| {
+            let old: Vec<i64> = events::table
+                .filter(events::at.le(now - KEPT))
+                .order(events::at)
+                .limit(BATCH)
+                .select(events::id)
+                .load(conn)?;
+            delete(conn, &old)
+        });
+        let old = old.await?;
+        Ok(old + db.write_in_batches(|conn| delete_surplus(conn, MOST_OF_NOBODY)).await?)
     }
+}
+
+/// Deletes a batch of nobody's rows that have `most` younger ones of anybody's.
+fn delete_surplus(conn: &mut AnyConnection, most: i64) -> Result<usize, DbError> {
+    let newest: Option<i64> = events::table.select(diesel::dsl::max(events::id)).first(conn)?;
+    let oldest = newest.unwrap_or(0) - most;
+    let end: Option<Timestamp> = events::table
+        .filter(events::id.le(oldest))
+        .order(events::id.desc())
+        .select(events::at)
+        .first(conn)
+        .optional()?;
+    let Some(end) = end else { return Ok(0) };
+    // In the order of the index on both columns: in any other, everybody's rows would be looked at.
+    let surplus: Vec<i64> = events::table
+        .filter(events::user_id.is_null().and(events::at.le(end)).and(events::id.le(oldest)))
+        .order((events::user_id, events::at))
+        .limit(BATCH)
+        .select(events::id)
+        .load(conn)?;
+    delete(conn, &surplus)
+}
+
+fn delete(conn: &mut AnyConnection, ids: &[i64]) -> Result<usize, DbError> {
+    Ok(diesel::delete(events::table.filter(events::id.eq_any(ids))).execute(conn)?)
 }
 
 /// The newest events, of one person or of all.
 pub fn newest(conn: &mut AnyConnection, user: Option<i64>, most: i64) -> QueryResult<Vec<Row>> {
-    let mut rows = events::table.select(Row::as_select()).order(events::id.desc()).into_boxed();
+    let mut rows = events::table
+        .select(Row::as_select())
+        .order((events::at.desc(), events::id.desc()))
+        .into_boxed();
     if let Some(user) = user {
         rows = rows.filter(events::user_id.eq(user));
     }
     rows.limit(most).load(conn)
+}
+
+/// An event that no request brought about, in the transaction of its deed.
+pub fn write_with(conn: &mut AnyConnection, event: Event, at: Timestamp) -> QueryResult<()> {
+    let none = String::new;
+    let (ip, user_agent, request_id) = (none(), none(), none());
+    let entry = Entry { at, event, user: None, ip, user_agent, request_id, times: 1 };
+    insert_one(conn, &entry, None)
 }
 
 /// Whom to tell once the database is let go of; nobody when the last handle is gone.

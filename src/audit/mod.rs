@@ -36,10 +36,13 @@ pub enum Event {
     TriedTooOften,
     UnderAttack,
     MailHeld,
+    MailLost,
     CrossSiteRefused,
     HostRefused,
     InputRefused,
     Overloaded,
+    HashingDiffers,
+    Restored,
     Broken,
 }
 
@@ -48,7 +51,7 @@ pub enum Event {
 type Entry = (Event, &'static str, &'static str, &'static str);
 
 /// Every event, in the order of the enum.
-const TABLE: [Entry; 29] = [
+const TABLE: [Entry; 32] = [
     (Event::SignedUp, "signed_up", "success", "Somebody has a new account."),
     (
         Event::SignUpAsked,
@@ -154,6 +157,12 @@ const TABLE: [Entry; 29] = [
         "A mail was not written: its address had as many as limit_mail allows.",
     ),
     (
+        Event::MailLost,
+        "mail_lost",
+        "failure",
+        "A waiting mail was given up: it was sealed under another secret_key, and is not written anew.",
+    ),
+    (
         Event::CrossSiteRefused,
         "cross_site_refused",
         "refused",
@@ -167,6 +176,18 @@ const TABLE: [Entry; 29] = [
         "What was sent cannot be read, is too long, or does not fit its form.",
     ),
     (Event::Overloaded, "overloaded", "refused", "Work was turned away to keep the rest going."),
+    (
+        Event::HashingDiffers,
+        "hashing_differs",
+        "failure",
+        "Passwords hashed in step came out wrong at start: they are hashed one at a time.",
+    ),
+    (
+        Event::Restored,
+        "restored",
+        "success",
+        "A backup was put back: all sessions, links and known browsers came to their end.",
+    ),
     (
         Event::Broken,
         "broken",

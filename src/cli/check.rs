@@ -10,10 +10,12 @@ use rustix::fs::Access;
 use secrecy::SecretString;
 use url::Position;
 
+use crate::accounts::hasher::{HasherConfig, settle_once};
 use crate::accounts::password::hash_password;
 use crate::accounts::throttle::{Rate, Rates};
+use crate::clock::{SKEW, Timestamp};
 use crate::config::{Config, Profile};
-use crate::db::{Db, Place, migrations};
+use crate::db::{Db, DbError, Place, migrations, postgres};
 use crate::mail::{Messages, Route, Transport};
 
 /// What was looked at: fine, or in need of something.
@@ -27,9 +29,11 @@ use Finding::{Fine, Mend};
 pub fn run(config: &Config) -> ExitCode {
     crate::log::install(log::LevelFilter::Off);
     let mut findings = vec![Fine(format!("settings: profile {}", config.profile.name()))];
-    findings.extend([key(config), database_file(config), database(config)]);
+    findings.extend([key(config), database_file(config)]);
+    findings.extend(database(config));
     findings.extend(secret_files(config));
-    findings.extend([templates(config), mail(config), hashing(config), limits(config)]);
+    findings.extend([templates(config), mail(config), hashing(config), lanes(config)]);
+    findings.push(limits(config));
     findings.extend([applications(config), address(config)]);
     findings.extend(config.dangers().into_iter().map(|danger| Mend(format!("danger: {danger}"))));
     let mut sound = true;
@@ -64,7 +68,15 @@ fn key(config: &Config) -> Finding {
 fn database_file(config: &Config) -> Finding {
     let path = match &config.db.place {
         Place::File(path) => path,
-        Place::Server(server) => return Fine(format!("database server: {server}")),
+        Place::Server(server) if server.is_private() => {
+            return Fine(format!("database server: {server}"));
+        }
+        Place::Server(server) => {
+            return Mend(format!(
+                "database server: {server}: whoever stands between here and there can read along \
+                 or answer in its place; add sslmode=verify-full to database_url"
+            ));
+        }
     };
     match config.db.check_private() {
         Err(error) => Mend(format!("database file: {error}")),
@@ -75,17 +87,49 @@ fn database_file(config: &Config) -> Finding {
     }
 }
 
-fn database(config: &Config) -> Finding {
+fn database(config: &Config) -> Vec<Finding> {
     if let Some(path) = config.db.file().filter(|path| !path.exists()) {
-        return can_be_made("database", path, "database_url");
+        return vec![can_be_made("database", path, "database_url")];
     }
-    let looked = Db::open(&config.db)
-        .map_err(|error| error.to_string())
-        .and_then(|db| db.read_blocking(migrations::pending).map_err(|error| error.to_string()));
-    match looked {
+    let db = match Db::open(&config.db) {
+        Ok(db) => db,
+        Err(error) => return vec![Mend(format!("database: {error}"))],
+    };
+    let mut findings = vec![match db.read_blocking(migrations::pending) {
         Ok(pending) if pending.is_empty() => Fine("database: up to date".to_owned()),
         Ok(_) => Fine("database: migrations will run at the next start".to_owned()),
         Err(error) => Mend(format!("database: {error}")),
+    }];
+    if !db.is_embedded() {
+        findings.push(database_server(&db));
+    }
+    findings
+}
+
+fn database_server(db: &Db) -> Finding {
+    let asked = db.read_blocking(|conn| {
+        let before = Timestamp::now();
+        let (version, clock) = postgres::version_and_clock(conn)?;
+        // Asked and answered within a moment, by its clock in the middle of it.
+        let here = before + Timestamp::now().since(before) / 2;
+        Ok::<_, DbError>((version, clock - here.millis()))
+    });
+    let (version, ahead) = match asked {
+        Ok(told) => told,
+        Err(error) => return Mend(format!("database server: {error}")),
+    };
+    let number = format!("PostgreSQL {}.{}", version / 10_000, version % 10_000);
+    let seconds = (ahead as f64 / 1000.0).round().abs();
+    if version < postgres::OLDEST {
+        Mend(format!("database server: {number} is too old, 15 is tested"))
+    } else if u128::from(ahead.unsigned_abs()) > SKEW.as_millis() {
+        let which = if ahead > 0 { "ahead of" } else { "behind" };
+        Mend(format!(
+            "database server: its clock is {seconds} s {which} this machine's, and one of them is \
+             wrong: sessions and limits live by the nodes' clocks; run NTP on every machine"
+        ))
+    } else {
+        Fine(format!("database server: {number}, its clock and ours are {seconds} s apart"))
     }
 }
 
@@ -154,6 +198,18 @@ fn hashing(config: &Config) -> Finding {
         Ok(_) if millis < 50 => Mend(format!("hashing: {took}: raise bcrypt_cost")),
         Ok(_) => Fine(format!("hashing: {took}")),
         Err(error) => Mend(format!("hashing: {error}")),
+    }
+}
+
+/// How many passwords each thread hashes in step, as the service would settle it now.
+fn lanes(config: &Config) -> Finding {
+    let HasherConfig { lanes: setting, threads, .. } = config.hasher;
+    let how = if setting == 0 { "measured" } else { "set" };
+    match settle_once(setting) {
+        Ok(lanes) => Fine(format!(
+            "hashing: up to {lanes} in step on each of {threads} threads ({how}: hash_lanes = {setting})"
+        )),
+        Err(error) => Mend(format!("hashing: {error}: set hash_lanes to 1, and tell us")),
     }
 }
 

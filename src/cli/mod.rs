@@ -1,13 +1,20 @@
 //! The command line: its table of contents; a file per subcommand.
 
+mod backup;
 mod check;
+mod database;
+#[cfg(any(debug_assertions, feature = "bench"))]
+mod dev;
 mod events;
 mod invite;
 mod mail;
 mod migrate;
+mod progress;
+mod restore;
 pub mod serve;
 pub mod service;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -54,14 +61,35 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         most: u32,
     },
+    /// Write what the database holds at this moment into FILE, a new one; the service may run
+    ///
+    /// FILE is a SQLite database (mode 0600), also where the service's own is PostgreSQL. The secret key is not in it.
+    Backup { file: PathBuf },
+    /// Put a backup into the database, which must be empty; all sessions and mailed links end
+    Restore {
+        file: PathBuf,
+        /// Delete what the database holds first; what was written since the backup is lost
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Move to another database
+    #[command(subcommand)]
+    Database(database::Command),
     /// Send a test mail, or look after the mails that wait
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Make a database of any size, and measure with it; in debug and bench builds alone
+    #[cfg(any(debug_assertions, feature = "bench"))]
+    #[command(subcommand)]
+    Dev(dev::Command),
 }
 
 /// Parses the command line and runs it.
 pub fn run() -> ExitCode {
     let command = Cli::parse().command.unwrap_or(Command::Serve);
+    if let Command::Database(command) = &command {
+        return end(database::run(command));
+    }
     let config = match Config::load() {
         Ok(config) => config,
         Err(error) => return bad_settings(&error),
@@ -72,8 +100,17 @@ pub fn run() -> ExitCode {
         Command::Migrate => migrate::run(&config),
         Command::Events { user, most } => events::run(user, most, &config),
         Command::Invite { email } => invite::run(&email, &config),
+        Command::Backup { file } => backup::run(&file, &config),
+        Command::Restore { file, replace } => restore::run(&file, replace, &config),
+        Command::Database(command) => database::run(&command),
         Command::Mail(command) => mail::run(&command, &config),
+        #[cfg(any(debug_assertions, feature = "bench"))]
+        Command::Dev(command) => dev::run(&command, &config),
     };
+    end(outcome)
+}
+
+fn end(outcome: Result<(), service::StartError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(service::StartError::Config(error)) => bad_settings(&error),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::accounts::{Auth, Hasher};
-use crate::audit::Journal;
+use crate::audit::{Event, Journal, record};
 use crate::config::{Config, ConfigError};
 use crate::db::migrations::{self, MigrateError};
+use crate::db::transfer::TransferError;
 use crate::db::{Db, OpenError};
 use crate::mail::transport::SendError;
 use crate::mail::worker::{Bell, Ear};
@@ -26,6 +27,8 @@ pub enum StartError {
     Open(#[from] OpenError),
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     #[error(transparent)]
     Theme(#[from] ThemeError),
     #[error("mail: {0}")]
@@ -60,10 +63,13 @@ impl Service {
         let db = Db::open(&config.db)?;
         migrations::run(&db)?;
         let outbox = Outbox::new(Sealer::new(&secret_key, OUTBOX_KEY));
-        let hasher = Hasher::start(&config.hasher)?;
+        let journal = Journal::start(db.clone())?;
+        let from_inside = journal.inside();
+        let hasher = Hasher::start(&config.hasher, move || {
+            record(Event::HashingDiffers, None, &from_inside);
+        })?;
         let (bell, ear) = Bell::new();
         let accounts = config.accounts.clone();
-        let journal = Journal::start(db.clone())?;
         let (bell_of_auth, outbox_of_auth) = (bell.clone(), outbox.clone());
         let auth = Auth::new(
             db.clone(),

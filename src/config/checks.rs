@@ -56,6 +56,7 @@ pub fn assemble(
             cost: settings.bcrypt_cost,
             threads: or_default(settings.hash_threads, cores),
             queue: settings.hash_queue,
+            lanes: settings.hash_lanes,
         },
         accounts: accounts(sources, &settings)?,
         mail: MailConfig {
@@ -153,6 +154,7 @@ fn check_numbers(sources: &Sources, settings: &Settings) -> Result<(), ConfigErr
     for (key, value, most) in [
         ("workers", settings.workers, 1024),
         ("hash_threads", settings.hash_threads, 1024),
+        ("hash_lanes", settings.hash_lanes, bcrypt_lanes::MOST),
         ("database_connections", settings.database_connections as usize, 1024),
     ] {
         if value > most {
@@ -230,24 +232,39 @@ fn database(
     url: &str,
     password: Option<&SecretString>,
 ) -> Result<Place, ConfigError> {
-    if url.starts_with("postgresql://") || url.starts_with("postgres://") {
-        let server = Server::parse(url, password);
-        let server = server.map_err(|error| sources.error("database_url", &error.to_string()))?;
-        return Ok(Place::Server(Box::new(server)));
-    }
-    if password.is_some() {
+    if !is_server(url) && password.is_some() {
         return Err(sources.error("database_password", "a SQLite file has none"));
+    }
+    place(url, password).map_err(|what| sources.error("database_url", &what))
+}
+
+fn is_server(url: &str) -> bool {
+    url.starts_with("postgresql://") || url.starts_with("postgres://")
+}
+
+/// The database of a URL, or what is wrong with it.
+fn place(url: &str, password: Option<&SecretString>) -> Result<Place, String> {
+    if is_server(url) {
+        let server = Server::parse(url, password).map_err(|error| error.to_string())?;
+        return Ok(Place::Server(Box::new(server)));
     }
     let path = url.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
     match path {
         Some(path) if !path.is_empty() && !path.ends_with('/') && !path.starts_with(":memory:") => {
             Ok(Place::File(PathBuf::from(path)))
         }
-        _ => Err(sources.error(
-            "database_url",
-            "must be \"sqlite:PATH\", PATH being a file, or \"postgresql://USER@HOST/NAME\"",
-        )),
+        _ => Err("must be \"sqlite:PATH\", PATH being a file, or \"postgresql://USER@HOST/NAME\""
+            .to_owned()),
     }
+}
+
+/// The database that a word of the command line names. A password in the URL is for that server
+/// alone; one that is set is for those without.
+pub fn named_place(url: &str, password: Option<&SecretString>) -> Result<Place, String> {
+    place(url, None).and_then(|alone| match &alone {
+        Place::Server(server) if !server.has_password() => place(url, password),
+        _ => Ok(alone),
+    })
 }
 
 /// Beside the SQLite file. Several nodes on one PostgreSQL server must share the key, so there it

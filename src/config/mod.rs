@@ -15,7 +15,7 @@ use url::Url;
 use crate::accounts::AccountsConfig;
 use crate::accounts::hasher::HasherConfig;
 use crate::accounts::registration::SignUpPolicy;
-use crate::db::DbConfig;
+use crate::db::{DbConfig, Place};
 use crate::mail::MailConfig;
 use crate::theme::Theme;
 use crate::web::WebConfig;
@@ -63,6 +63,7 @@ struct Settings {
     password_min_length: usize,
     bcrypt_cost: u32,
     hash_threads: usize,
+    hash_lanes: usize,
     hash_queue: usize,
     session_idle: Span,
     session_absolute: Span,
@@ -156,6 +157,14 @@ impl Config {
     pub fn load() -> Result<Self, ConfigError> {
         let sources = source::Sources::from_environment()?;
         Self::from_sources(&sources)
+    }
+
+    /// The database that `url` names, with the password that is set, if one is; no other setting
+    /// counts. `what` is what the command line calls it.
+    pub fn database(what: &str, url: &str) -> Result<Place, ConfigError> {
+        let password = source::Sources::from_environment()?.secret("database_password")?;
+        checks::named_place(url, password.as_ref())
+            .map_err(|wrong| ConfigError(format!("{what}: {wrong}")))
     }
 
     /// The settings of a file's text and a list of environment variables, for tests.

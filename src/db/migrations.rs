@@ -3,10 +3,18 @@
 use std::collections::HashSet;
 
 use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::MultiBackend;
 use super::{AnyConnection, Db, DbError};
+
+diesel::table! {
+    /// Diesel's own record of what has run.
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRESQL: EmbeddedMigrations = embed_migrations!("migrations/postgresql");
@@ -19,6 +27,8 @@ pub enum MigrateError {
          start that version, or restore a backup made before it"
     )]
     Newer(String),
+    #[error("{0} was left by an older version of Gatehouse: run `gatehouse migrate` on it first")]
+    Older(String),
     #[error("a migration failed: {0}")]
     Failed(String),
     #[error(transparent)]
@@ -27,11 +37,16 @@ pub enum MigrateError {
 
 /// Runs what is pending, all or nothing, and returns the names of what ran.
 pub fn run(db: &Db) -> Result<Vec<String>, MigrateError> {
-    if db.read_blocking(pending)?.is_empty() {
+    // A look at a server makes the table of migrations where there is none, which two would do at
+    // once.
+    if db.is_embedded() && db.read_blocking(pending)?.is_empty() {
         return Ok(Vec::new());
     }
     // Of two processes that start at once, the second waits and finds nothing to do.
     db.write_alone(|conn| {
+        if pending(conn)?.is_empty() {
+            return Ok(Vec::new());
+        }
         let source = of(conn);
         let ran = conn.run_pending_migrations(source).map_err(failed)?;
         Ok(ran.iter().map(ToString::to_string).collect())
@@ -40,9 +55,26 @@ pub fn run(db: &Db) -> Result<Vec<String>, MigrateError> {
 
 /// The versions that the program has and the database lacks.
 pub fn pending(conn: &mut AnyConnection) -> Result<Vec<String>, MigrateError> {
-    let applied = conn.applied_migrations();
-    let applied: HashSet<String> =
-        applied.map_err(failed)?.iter().map(ToString::to_string).collect();
+    let applied = conn.applied_migrations().map_err(failed)?;
+    lacking(conn, applied.iter().map(ToString::to_string).collect())
+}
+
+/// [`pending`] for a database that must stay as it is: nothing is made in it.
+pub fn missing(conn: &mut AnyConnection) -> Result<Vec<String>, MigrateError> {
+    let applied: Vec<String> = __diesel_schema_migrations::table
+        .select(__diesel_schema_migrations::version)
+        .load(conn)
+        .map_err(DbError::from)?;
+    lacking(conn, applied.into_iter().collect())
+}
+
+/// Whether nothing was ever made in the database.
+pub fn is_fresh(db: &Db) -> Result<bool, MigrateError> {
+    let applied = db.read_blocking(|conn| conn.applied_migrations().map_err(failed))?;
+    Ok(applied.is_empty())
+}
+
+fn lacking(conn: &AnyConnection, applied: HashSet<String>) -> Result<Vec<String>, MigrateError> {
     let known: Vec<Box<dyn Migration<MultiBackend>>> = of(conn).migrations().map_err(failed)?;
     let known: Vec<String> =
         known.iter().map(|migration| migration.name().version().to_string()).collect();

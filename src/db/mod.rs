@@ -1,5 +1,7 @@
 //! The database: one connection type, a bounded pool, reads and writes that never block the web.
 
+pub mod backup;
+pub mod batches;
 pub mod connection;
 mod error;
 pub mod migrations;
@@ -8,8 +10,10 @@ pub mod postgres;
 pub mod schema;
 mod sqlite;
 pub mod transaction;
+pub mod transfer;
 mod turns;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -43,6 +47,15 @@ pub enum Place {
     File(PathBuf),
     /// The PostgreSQL server.
     Server(Box<Server>),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Server(server) => write!(f, "{server}"),
+        }
+    }
 }
 
 /// Where the data lives and how long anybody waits for it.

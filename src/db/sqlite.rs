@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::connection::{Connection, SimpleConnection};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use diesel::result::Error as QueryError;
+use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 
 use super::{DbError, OpenError};
@@ -57,6 +59,48 @@ pub(super) fn is_shared(path: &Path) -> bool {
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// A connection to a file that is there, and is left as it is: no write-ahead log is begun.
+pub(super) fn open_existing(path: &Path, wait: Duration) -> Result<SqliteConnection, String> {
+    if !path.is_file() {
+        return Err("there is no such file".to_owned());
+    }
+    let url = format!("file:{}?mode=rw", escape(path));
+    let mut conn = SqliteConnection::establish(&url).map_err(|cause| cause.to_string())?;
+    set_patience(&mut conn, wait).map_err(|cause| cause.to_string())?;
+    Ok(conn)
+}
+
+diesel::table! {
+    pragma_integrity_check (integrity_check) {
+        integrity_check -> Text,
+    }
+}
+
+/// What is wrong with the file, in SQLite's words; none when all is well.
+pub(super) fn damage(conn: &mut SqliteConnection) -> Result<Option<String>, QueryError> {
+    let look = pragma_integrity_check::table.select(pragma_integrity_check::integrity_check);
+    let found: Vec<String> = look.load(conn)?;
+    let first = found.into_iter().next().unwrap_or_default();
+    Ok((first != "ok").then_some(first))
+}
+
+/// Writes what the database holds at this moment into the file `into`, which is empty. Others read
+/// and write meanwhile.
+pub(super) fn vacuum_into(conn: &mut SqliteConnection, into: &Path) -> Result<(), QueryError> {
+    let query = diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(into.to_string_lossy());
+    query.execute(conn).map(drop)
+}
+
+/// From now on the database is one file: what was in the write-ahead log is in it.
+pub(super) fn end_log(conn: &mut SqliteConnection) -> Result<(), QueryError> {
+    conn.batch_execute("PRAGMA journal_mode = DELETE")
+}
+
+/// Until the end of the transaction rows may refer to others that are not there yet.
+pub(super) fn defer_references(conn: &mut SqliteConnection) -> Result<(), QueryError> {
+    conn.batch_execute("PRAGMA defer_foreign_keys = ON")
 }
 
 /// SQLite turns a new file to WAL for one process alone, whatever the `busy_timeout`: of two that

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Letter;
 use crate::clock::{SKEW, Timestamp};
 use crate::db::AnyConnection;
+use crate::db::batches::BATCH;
 use crate::db::schema::outbox;
 use crate::tokens::{Sealer, Unsealable, generate_uuid};
 
@@ -195,16 +196,17 @@ impl Outbox {
 
 /// Takes the next mail that is due, for [`LEASE`]; two workers never take the same one.
 pub fn claim(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Option<Row>> {
-    // Nothing waits longer than the longest pause, unless the clock was wrong once.
-    let is_due = outbox::next_attempt_at
-        .le(now)
-        .or(outbox::next_attempt_at.gt(now + LONGEST_RETRY.max(LEASE) + SKEW));
-    let due: Option<Row> = outbox::table
-        .filter(outbox::state.eq(WAITING).and(is_due))
+    let waiting = outbox::table
+        .filter(outbox::state.eq(WAITING))
         .order((outbox::next_attempt_at, outbox::id))
-        .select(Row::as_select())
-        .first(conn)
-        .optional()?;
+        .select(Row::as_select());
+    let mut due: Option<Row> =
+        waiting.filter(outbox::next_attempt_at.le(now)).first(conn).optional()?;
+    if due.is_none() {
+        // Nothing waits longer than the longest pause, unless the clock was wrong once.
+        let longest = now + LONGEST_RETRY.max(LEASE) + SKEW;
+        due = waiting.filter(outbox::next_attempt_at.gt(longest)).first(conn).optional()?;
+    }
     let Some(mut row) = due else { return Ok(None) };
     row.attempts = row.attempts.saturating_add(1);
     let claimed = diesel::update(
@@ -270,11 +272,13 @@ fn retry_delay(attempts: i32) -> Duration {
 
 /// Mails that wait or were given up, oldest first.
 pub fn list(conn: &mut AnyConnection) -> QueryResult<Vec<Row>> {
-    outbox::table
-        .filter(outbox::state.ne(SENT))
-        .order(outbox::id)
+    // An order by number would make the database walk along all that were sent.
+    let mut rows: Vec<Row> = outbox::table
+        .filter(outbox::state.eq_any([WAITING, FAILED]))
         .select(Row::as_select())
-        .load(conn)
+        .load(conn)?;
+    rows.sort_by_key(|row| row.id);
+    Ok(rows)
 }
 
 /// Makes one mail due now; false when there is none of that id that could be sent.
@@ -310,19 +314,32 @@ pub fn withdraw_about_in(conn: &mut AnyConnection, subject: &str, state: &str) -
     diesel::delete(outbox::table.filter(theirs)).execute(conn).map(drop)
 }
 
-/// Drops mails whose link has died, and sent ones that never had one.
+/// Drops every mail with a link, and what is left of those that were sent: notices that wait stay.
+pub fn withdraw_links(conn: &mut AnyConnection) -> QueryResult<()> {
+    let with_link = outbox::kind.eq_any(Kind::WITH_LINK.map(Kind::as_str));
+    diesel::delete(outbox::table.filter(with_link.or(outbox::state.eq(SENT))))
+        .execute(conn)
+        .map(drop)
+}
+
+/// Drops a batch of what is over: mails whose link has died, those given up long ago, sent ones
+/// that never had a link; returns how many.
 pub fn purge(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<usize> {
-    let dead = diesel::delete(outbox::table.filter(outbox::expires_at.le(now))).execute(conn)?;
-    let forgotten = diesel::delete(
-        outbox::table
-            .filter(outbox::state.eq(FAILED).and(outbox::created_at.le(now - KEEP_FAILED))),
-    )
-    .execute(conn)?;
-    let done = diesel::delete(
-        outbox::table.filter(outbox::state.eq(SENT).and(outbox::expires_at.is_null())),
-    )
-    .execute(conn)?;
-    Ok(dead + forgotten + done)
+    let mut over: Vec<i64> = outbox::table
+        .filter(outbox::expires_at.le(now))
+        .order(outbox::expires_at)
+        .limit(BATCH)
+        .select(outbox::id)
+        .load(conn)?;
+    let given_up = outbox::state.eq(FAILED).and(outbox::created_at.le(now - KEEP_FAILED));
+    let done = outbox::state.eq(SENT).and(outbox::expires_at.is_null());
+    let rest = BATCH - over.len() as i64;
+    let given_up = outbox::table.filter(given_up).limit(rest).select(outbox::id);
+    over.extend(given_up.load::<i64>(conn)?);
+    let rest = BATCH - over.len() as i64;
+    let done = outbox::table.filter(done).limit(rest).select(outbox::id);
+    over.extend(done.load::<i64>(conn)?);
+    diesel::delete(outbox::table.filter(outbox::id.eq_any(over))).execute(conn)
 }
 
 /// Whether the mail is still in the outbox, sent or not.

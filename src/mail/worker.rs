@@ -12,7 +12,7 @@ use super::outbox::{self, Composed, Content, Kind, Outbox, Row};
 use super::transport::{Parcel, Transport};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, Db, DbError};
-use crate::tokens::random_bytes;
+use crate::tokens::{Unsealable, random_bytes};
 
 /// Another process on the same database may leave mail too: the worker looks at least this often.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -25,11 +25,27 @@ pub type Compose =
 /// A mail that was asked for and is not written yet.
 pub struct Wish<'a> {
     pub kind: Kind,
+    /// Empty where it was sealed under another key, and where there is `user`.
     pub email: &'a str,
+    /// Whose account it is about, once that is known.
+    pub user: Option<i64>,
     /// Where there is no account: which sign-up.
     pub subject: Option<&'a str>,
     pub asked_at: Timestamp,
     pub now: Timestamp,
+}
+
+/// None where its kind is one that this version does not write.
+fn wish<'a>(row: &'a Row, email: &'a str, now: Timestamp) -> Option<Wish<'a>> {
+    let (subject, user) = (row.subject.as_deref(), row.user_id);
+    Some(Wish {
+        kind: Kind::parse(&row.kind)?,
+        email,
+        user,
+        subject,
+        asked_at: row.created_at,
+        now,
+    })
 }
 
 /// What became of a row's letter.
@@ -224,21 +240,12 @@ impl Worker {
         let email = match self.outbox.open(row) {
             Ok(Content::Letter(letter)) => return Ok(Written::Letter(letter)),
             Ok(Content::Wish { email }) => email,
-            Err(unsealable) => {
-                log::error!("mail {} given up: {unsealable}", row.message_id);
-                self.db.write_blocking(|conn| {
-                    outbox::mark_unsent(conn, row, &unsealable.to_string(), true, now)
-                        .map_err(DbError::from)
-                })?;
-                return Ok(Written::Never);
-            }
+            Err(unsealable) => return self.write_anew(row, &unsealable, now),
         };
-        let Some(kind) = Kind::parse(&row.kind) else {
+        let Some(wish) = wish(row, &email, now) else {
             self.drop_row(row)?;
             return Ok(Written::Never);
         };
-        let subject = row.subject.as_deref();
-        let wish = Wish { kind, email: &email, subject, asked_at: row.created_at, now };
         self.db.write_blocking(|conn| {
             let composed = (self.compose)(conn, &wish)?;
             let there = self.outbox.fulfil(conn, row, composed.as_ref())?;
@@ -250,16 +257,51 @@ impl Worker {
         })
     }
 
+    /// The key is another one: what the rest of the row and the database tell is enough for some
+    /// mails, a notice above all. The others are given up as they are: the right key opens them
+    /// still (`gatehouse mail queue retry`).
+    fn write_anew(
+        &self,
+        row: &Row,
+        unsealable: &Unsealable,
+        now: Timestamp,
+    ) -> Result<Written, DbError> {
+        let written = self.db.write_blocking(|conn| {
+            let composed = match wish(row, "", now) {
+                Some(wish) => (self.compose)(conn, &wish)?,
+                None => None,
+            };
+            let Some(composed) = composed else {
+                outbox::mark_unsent(conn, row, &unsealable.to_string(), true, now)?;
+                return Ok(Written::Never);
+            };
+            let there = self.outbox.fulfil(conn, row, Some(&composed))?;
+            Ok::<_, DbError>(if there { Written::Letter(composed.letter) } else { Written::Never })
+        })?;
+        match written {
+            Written::Letter(_) => log::warn!("mail {} written anew: {unsealable}", row.message_id),
+            _ => log::error!(
+                "mail {} ({}) given up: {unsealable}; whoever asked for it can ask again",
+                row.message_id,
+                row.kind
+            ),
+        }
+        Ok(written)
+    }
+
     fn drop_row(&self, row: &Row) -> Result<(), DbError> {
         self.db.write_blocking(|conn| outbox::drop_mail(conn, row.id).map_err(DbError::from))?;
         Ok(())
     }
 
-    /// Removes what is over: dead rows, and `.eml` files whose link has died.
-    pub fn purge(&self, now: Timestamp) -> Result<(), DbError> {
-        self.db.write_blocking(|conn| outbox::purge(conn, now).map_err(DbError::from))?;
+    /// Removes what is over: dead rows, and `.eml` files whose link has died. Returns how many rows.
+    pub fn purge(&self, now: Timestamp) -> Result<usize, DbError> {
+        let rows = self
+            .db
+            .write_in_batches_blocking(|conn| outbox::purge(conn, now).map_err(DbError::from))?;
         self.remove_old_files(now);
-        self.remove_dead_files()
+        self.remove_dead_files()?;
+        Ok(rows)
     }
 
     /// Notices that nobody collected; they hold no link that acts.

@@ -147,21 +147,30 @@ pub fn write_down_unheard(request: &Request<'_>, status: Status) {
 fn write_down(request: &Request<'_>, status: Status) {
     let arrival = arrival(request);
     let route = request.route().filter(|route| route.rank < super::gate::LAST_RANK);
-    let (source, status) = (source(request), status.code);
-    source.journal.figures().answered(status, arrival.at.elapsed());
+    let (status, took) = (status.code, arrival.at.elapsed());
+    if let Some(auth) = request.rocket().state::<Auth>() {
+        auth.journal().figures().answered(status, took);
+    }
     if UNREADABLE.contains(&status) {
-        audit::record(Event::InputRefused, None, &source);
+        audit::record(Event::InputRefused, None, &source(request));
+    }
+    let broken = status >= Status::InternalServerError.code;
+    let level = if broken { log::Level::Warn } else { log::Level::Info };
+    if level > log::max_level() {
+        return;
     }
     let mut line = Map::new();
     line.insert("event".to_owned(), json!("request"));
     line.insert("request_id".to_owned(), json!(arrival.id));
-    line.insert("ip".to_owned(), json!(source.ip));
+    line.insert(
+        "ip".to_owned(),
+        json!(address(request).map(|ip| ip.to_string()).unwrap_or_default()),
+    );
     line.insert("method".to_owned(), json!(request.method().as_str()));
     line.insert("path".to_owned(), json!(route.map(|route| route.uri.to_string())));
     line.insert("status".to_owned(), json!(status));
-    line.insert("ms".to_owned(), json!(arrival.at.elapsed().as_millis() as u64));
-    let broken = status >= Status::InternalServerError.code;
-    crate::log::write(if broken { log::Level::Warn } else { log::Level::Info }, line);
+    line.insert("ms".to_owned(), json!(took.as_millis() as u64));
+    crate::log::write(level, line);
 }
 
 #[cfg(test)]

@@ -77,32 +77,24 @@ impl Fairing for Headers {
 /// past every fairing.
 pub fn set(request: &Request<'_>, response: &mut Response<'_>) {
     let wishes = wishes(request);
-    let script = if wishes.script.load(Ordering::Relaxed) { " script-src 'self';" } else { "" };
-    let target = lock(&wishes.form_target).as_ref().map(|origin| format!(" {origin}"));
-    let target = target.unwrap_or_default();
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' data:;{script} connect-src 'self'; \
-         form-action 'self'{target}; base-uri 'none'; frame-ancestors 'none'"
-    );
-    let mut say = |name: &'static str, value: String| {
+    response.set_header(Header::new("Content-Security-Policy", policy(wishes)));
+    response.set_header(Header::new("X-Request-Id", client::request_id(request).to_owned()));
+    let mut say = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
     };
-    say("Content-Security-Policy", policy);
-    say("X-Request-Id", client::request_id(request).to_owned());
-    say("X-Content-Type-Options", "nosniff".to_owned());
-    say("X-Frame-Options", "DENY".to_owned());
+    say("X-Content-Type-Options", "nosniff");
+    say("X-Frame-Options", "DENY");
     // With no-referrer browsers would send `Origin: null`, and older ones could post no form.
-    say("Referrer-Policy", "same-origin".to_owned());
-    say("Cross-Origin-Opener-Policy", "same-origin".to_owned());
-    say("Cross-Origin-Resource-Policy", "same-origin".to_owned());
+    say("Referrer-Policy", "same-origin");
+    say("Cross-Origin-Opener-Policy", "same-origin");
+    say("Cross-Origin-Resource-Policy", "same-origin");
     say(
         "Permissions-Policy",
-        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
-            .to_owned(),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()",
     );
     let https = request.rocket().state::<Site>().is_some_and(Site::is_https);
     if https {
-        say("Strict-Transport-Security", "max-age=31536000".to_owned());
+        say("Strict-Transport-Security", "max-age=31536000");
     }
     if response.status() == Status::MethodNotAllowed {
         // RFC 9110, 15.5.6.
@@ -118,6 +110,17 @@ pub fn set(request: &Request<'_>, response: &mut Response<'_>) {
         response.set_header(Header::new("Cache-Control", "no-store"));
         response.set_header(Header::new("Vary", "Accept, Cookie"));
     }
+}
+
+/// What the page may load, run and send to.
+fn policy(wishes: &Wishes) -> String {
+    let script = if wishes.script.load(Ordering::Relaxed) { " script-src 'self';" } else { "" };
+    let target = lock(&wishes.form_target);
+    let (space, target) = target.as_ref().map_or(("", ""), |origin| (" ", origin.as_str()));
+    format!(
+        "default-src 'none'; style-src 'self'; img-src 'self' data:;{script} connect-src 'self'; \
+         form-action 'self'{space}{target}; base-uri 'none'; frame-ancestors 'none'"
+    )
 }
 
 /// `RateLimit-Policy` and `RateLimit` as draft-ietf-httpapi-ratelimit-headers-11 writes them: lists

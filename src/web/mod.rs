@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use rocket::figment::Figment;
+use rocket::shield::Shield;
 use rocket::{Build, Rocket, Route, catchers, routes};
 use url::Url;
 
@@ -72,6 +73,8 @@ pub fn rocket(
     Ok(rocket::custom(figment)
         .attach(templates)
         .attach(clear_up)
+        // Rocket's own headers would be written and then overwritten.
+        .attach(Shield::new())
         .attach(headers::Headers)
         .attach(client::RequestLog)
         .attach(guards::TouchSessions)

@@ -20,12 +20,15 @@ pub struct Site {
     pub config: WebConfig,
     pub(super) assets: Assets,
     dev_mailbox: bool,
+    /// What `Host` says where nobody plays tricks.
+    usual_host: String,
 }
 
 impl Site {
     pub(super) fn new(config: WebConfig, transport: &Transport) -> Result<Self, ThemeError> {
         let assets = Assets::load(&config.theme, config.accent_color)?;
-        Ok(Self { config, assets, dev_mailbox: has_dev_mailbox(transport) })
+        let usual_host = config.base_url.authority().to_owned();
+        Ok(Self { config, assets, dev_mailbox: has_dev_mailbox(transport), usual_host })
     }
 
     /// The `site` of every page's context.
@@ -52,6 +55,9 @@ impl Site {
 
     /// Whether a `Host` header (RFC 9110, 7.2) names this site.
     pub fn is_own_host(&self, host: &str) -> bool {
+        if host == self.usual_host {
+            return true;
+        }
         let scheme = self.config.base_url.scheme();
         // Nothing but a host and a port: no user, no path.
         let plain = !host.contains(['/', '@', '?', '#', '\\']) && !host.is_empty();

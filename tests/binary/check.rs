@@ -83,6 +83,16 @@ fn check_finds_a_cost_that_is_too_cheap_a_newer_database_and_the_classroom() {
 }
 
 #[test]
+fn check_says_how_many_passwords_are_hashed_in_step() {
+    sound().run(&["check"]).exits(0).says("(measured: hash_lanes = 0)");
+    for (lanes, told) in [("3", "up to 3 in step on each of"), ("1", "up to 1 in step on each of")]
+    {
+        let found = sound().with("ROCKET_HASH_LANES", lanes).run(&["check"]);
+        found.exits(0).says(&format!("ok    hashing: {told}")).says("(set: hash_lanes = ");
+    }
+}
+
+#[test]
 fn check_prints_the_limits_as_they_are() {
     let mut home = sound();
     for limit in ["ROCKET_LIMIT_LOGIN", "ROCKET_LIMIT_ASK", "ROCKET_LIMIT_MAIL"] {

@@ -5,14 +5,14 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::load::{after_more, read_back, under_load};
-use crate::nodes::{Node, hurried};
+use crate::nodes::{Node, home, hurried};
 use crate::process::eventually;
 use crate::server::{NAME, Postgres};
 
 /// Seconds that a node may need to find the promoted one, on a busy machine.
 const RESUMED: Duration = Duration::from_secs(10);
 /// No request hangs for longer, database or not: twice `database_wait`, and a busy machine's share.
-const LONGEST: Duration = Duration::from_secs(7);
+const LONGEST: Duration = Duration::from_secs(2 * 6 + 2);
 
 fn url(servers: &[&Postgres]) -> String {
     let hosts: Vec<String> =
@@ -25,11 +25,12 @@ fn b88_the_primary_dies_under_load_and_the_promoted_standby_has_all_that_was_ack
     let primary = Postgres::start(&[]);
     let standby = primary.standby();
     let url = url(&[&primary, &standby]);
-    let nodes = [Node::start(hurried(&url)), Node::start(hurried(&url))];
+    let start = || Node::start(home(&url).with("ROCKET_DATABASE_WAIT", "6s"));
+    let nodes = [start(), start()];
     let person = |number: usize| nodes[number % 2].program().keeping_alive();
     let (mut killed, mut promoted, mut resumed) = (None, None, None);
     let promises = under_load(person, &BTreeMap::new, |yes| {
-        after_more(yes, 300);
+        after_more(yes, 200);
         primary.kill();
         killed = Some(Instant::now());
         // Meanwhile there is no server that takes writes.
@@ -47,7 +48,7 @@ fn b88_the_primary_dies_under_load_and_the_promoted_standby_has_all_that_was_ack
             eventually("ready", || (node.program().get("/ready").status == 200).then_some(()));
         }
         resumed = Some(Instant::now());
-        after_more(yes, 300);
+        after_more(yes, 200);
     });
     let (killed, promoted, resumed) =
         (killed.expect("so"), promoted.expect("so"), resumed.expect("so"));

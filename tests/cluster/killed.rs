@@ -13,9 +13,9 @@ use crate::server::Postgres;
 use crate::smtp::{MailServer, link_in};
 
 /// In the test command; GATEHOUSE_NODE_ROUNDS makes them more.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 6;
 /// Answers between two kills.
-const ANSWERS: usize = 120;
+const ANSWERS: usize = 90;
 /// A node that was killed a moment ago may still have a connection to nginx.
 const LAST_GASP: Duration = Duration::from_millis(200);
 
@@ -72,7 +72,6 @@ fn b86_of_three_nodes_one_is_killed_again_and_again_and_nothing_is_lost() {
     });
     only_in_flight(&promises, &kills);
     read_back(person, &promises);
-    // Every mail left once; a node that dies in between may send one again (at least once).
     let shown = writeln!(
         std::io::stderr(),
         "B-86: three nodes behind nginx, {rounds} killed by kill -9 under load: {}, all kept; {:.0} s",
@@ -81,6 +80,6 @@ fn b86_of_three_nodes_one_is_killed_again_and_again_and_nothing_is_lost() {
     );
     shown.expect("standard error is open");
     let enough = [promises.signed_up.len(), promises.signed_in.len(), promises.logged_out.len()];
-    assert!(enough.iter().all(|count| *count >= rounds * 10), "{}", promises.in_words());
+    assert!(enough.iter().all(|count| *count >= rounds * 8), "{}", promises.in_words());
     assert!(promises.reset.len() >= rounds, "{}", promises.in_words());
 }

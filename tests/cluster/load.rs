@@ -64,6 +64,7 @@ pub struct Promises<J> {
 }
 
 #[derive(Debug)]
+#[expect(dead_code, reason = "`what` is for whoever reads why a test failed")]
 pub struct Odd {
     pub what: String,
     pub began: Instant,

@@ -1,6 +1,10 @@
 //! Several nodes on one PostgreSQL server, and what becomes of them when a node, the server or the network fails.
 
 #[allow(dead_code, reason = "the tests of one program use the rest")]
+#[path = "../own_database/mod.rs"]
+mod own_database;
+
+#[allow(dead_code, reason = "the tests of one program use the rest")]
 #[path = "../binary/http.rs"]
 mod http;
 #[allow(dead_code, reason = "the tests of one program use the rest")]

@@ -20,7 +20,7 @@ fn pair(email: &str) -> [(&str, &str); 2] {
 
 /// 503 within the bound, and nothing that needs no database is any slower for it.
 #[track_caller]
-fn is_out(node: &Running, within: Duration) {
+pub fn is_out(node: &Running, within: Duration) {
     let began = Instant::now();
     let refused = node.program().post("/sessions", &pair("ann@example.org"));
     assert!(refused.is(503).header("retry-after").is_some(), "{refused:?}");

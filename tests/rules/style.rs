@@ -26,10 +26,14 @@ const BANNED: [(&str, &str); 17] = [
     ("std::env::set_var", "settings are read once, as values"),
 ];
 
+fn everywhere() -> Vec<Source> {
+    ["src", "crates", "tests"].into_iter().flat_map(sources).collect()
+}
+
 #[test]
 fn banned_words_are_nowhere() {
     let mut findings = Vec::new();
-    for source in sources("src") {
+    for source in ["src", "crates"].into_iter().flat_map(sources) {
         for line in source.code() {
             for (_, why) in BANNED.iter().filter(|(word, _)| line.code.contains(word)) {
                 findings.push(format!("{} ({why})", at(&source, line)));
@@ -107,7 +111,7 @@ fn no_sql_is_put_together_from_text() {
 #[test]
 fn files_are_short_enough_to_be_read() {
     let mut findings = Vec::new();
-    for source in sources("src").iter().chain(&sources("tests")) {
+    for source in everywhere() {
         let length = source.lines.len();
         if length > LONGEST_FILE {
             findings.push(format!("{}:{length}: more than {LONGEST_FILE} lines", source.path));
@@ -119,11 +123,11 @@ fn files_are_short_enough_to_be_read() {
 #[test]
 fn functions_are_short_enough_to_be_read() {
     let mut findings = Vec::new();
-    for source in sources("src").iter().chain(&sources("tests")) {
+    for source in everywhere() {
         for (index, line) in source.lines.iter().enumerate() {
             let Some(end) = end_of_function(&source.lines[index..]) else { continue };
             if end > LONGEST_FUNCTION {
-                findings.push(format!("{} ({end} lines)", at(source, line)));
+                findings.push(format!("{} ({end} lines)", at(&source, line)));
             }
         }
     }
@@ -150,10 +154,10 @@ fn end_of_function(lines: &[Line]) -> Option<usize> {
 #[test]
 fn every_module_says_in_one_sentence_what_lives_there() {
     let mut findings = Vec::new();
-    for source in sources("src").iter().chain(&sources("tests")) {
+    for source in everywhere() {
         let first = &source.lines[0];
         if !first.text.starts_with("//! ") {
-            findings.push(at(source, first));
+            findings.push(at(&source, first));
         }
     }
     none("a module opens with `//!`", findings);
@@ -163,14 +167,14 @@ fn every_module_says_in_one_sentence_what_lives_there() {
 fn comments_tell_no_history_and_promise_nothing() {
     let words = ["TODO", "FIXME", "HACK", "for now:", "no longer used", "legacy"];
     let mut findings = Vec::new();
-    for source in sources("src").iter().chain(&sources("tests")) {
+    for source in everywhere() {
         if source.path.starts_with("tests/rules/") {
             continue;
         }
         for line in &source.lines {
             let comment = &line.text[line.code.len()..];
             if words.iter().any(|word| comment.contains(word)) {
-                findings.push(at(source, line));
+                findings.push(at(&source, line));
             }
         }
     }

@@ -301,7 +301,9 @@ fn overload() -> BTreeSet<String> {
 fn b10_to_b98_each_deed_and_each_refusal_leaves_its_event() {
     let seen: BTreeSet<String> =
         [accounts(), admissions(), requests(), faults()].into_iter().flatten().collect();
-    let known: BTreeSet<String> = Event::all().map(|event| event.name().to_owned()).collect();
+    // The processor's doing, not a visitor's: accounts/hasher/tests.rs puts a wrong one in its place.
+    let visitors = Event::all().filter(|event| *event != Event::HashingDiffers);
+    let known: BTreeSet<String> = visitors.map(|event| event.name().to_owned()).collect();
     assert_eq!(seen, known, "an event that nothing leaves, or that nobody knows");
 }
 

@@ -13,6 +13,7 @@ use super::auth::Auth;
 use super::user::User;
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
+use crate::db::batches::BATCH;
 use crate::db::schema::limits;
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::fingerprint;
@@ -171,8 +172,14 @@ impl Auth {
     /// Forgets windows that have ended; returns how many.
     pub async fn purge_limits(&self, now: Timestamp) -> Result<usize, DbError> {
         self.db
-            .write(move |conn| {
-                let ended = limits::table.filter(limits::ends_at.le(now));
+            .write_in_batches(move |conn| {
+                let ended: Vec<String> = limits::table
+                    .filter(limits::ends_at.le(now))
+                    .order(limits::ends_at)
+                    .limit(BATCH)
+                    .select(limits::bucket)
+                    .load(conn)?;
+                let ended = limits::table.filter(limits::bucket.eq_any(ended));
                 Ok(diesel::delete(ended).execute(conn)?)
             })
             .await

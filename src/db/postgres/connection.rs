@@ -4,10 +4,12 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use diesel::RunQueryDsl;
 use diesel::connection::{
     CacheSize, Connection, Instrumentation, LoadConnection, SimpleConnection, TransactionManager,
     TransactionManagerStatus,
 };
+use diesel::dsl::sql;
 use diesel::internal::derives::multiconnection::{ConnectionSealed, MultiConnectionHelper};
 use diesel::migration::{CREATE_MIGRATIONS_TABLE, MigrationConnection};
 use diesel::pg::{Pg, PgMetadataLookup, PgTypeMetadata};
@@ -16,6 +18,7 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{
     ConnectionError, ConnectionResult, DatabaseErrorKind, Error as QueryError, QueryResult,
 };
+use diesel::sql_types::Bool;
 use diesel_async::{
     AnsiTransactionManager, AsyncConnection, AsyncConnectionCore, AsyncPgConnection,
     SimpleAsyncConnection, TransactionManager as AsyncTransactionManager,
@@ -258,7 +261,12 @@ impl TransactionManager<PgConnection> for Transactions {
 }
 
 impl MigrationConnection for PgConnection {
+    /// Every look at the migrations begins with it, also one at a server that is read-only.
     fn setup(&mut self) -> QueryResult<usize> {
+        let is_there = sql::<Bool>("to_regclass('__diesel_schema_migrations') IS NOT NULL");
+        if diesel::select(is_there).get_result(self)? {
+            return Ok(0);
+        }
         self.batch_execute(CREATE_MIGRATIONS_TABLE).map(|()| 0)
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod tls;
+pub(super) mod transfer;
 mod url;
 
 use std::fmt;
@@ -95,6 +96,10 @@ impl Server {
         Ok(server)
     }
 
+    pub fn has_password(&self) -> bool {
+        self.hosts.iter().any(|host| host.config.get_password().is_some())
+    }
+
     /// Whether strangers on the network can neither read along nor answer in the server's place.
     pub fn is_private(&self) -> bool {
         self.tls == TlsMode::VerifyFull || self.hosts.iter().all(|host| host.is_local)
@@ -172,7 +177,10 @@ fn said(error: tokio_postgres::Error) -> ConnectError {
         Some(code) if ["28", "3D", "42"].iter().any(|class| code.starts_with(class)) => {
             ConnectError::Refused(words)
         }
-        None if words.contains("TLS") || words.contains("authentication") => {
+        None if words.contains("password missing") => {
+            ConnectError::Refused(format!("{words}: set database_password"))
+        }
+        None if ["TLS", "authentication", "configuration"].iter().any(|it| words.contains(it)) => {
             ConnectError::Refused(words)
         }
         _ => ConnectError::Away(words),

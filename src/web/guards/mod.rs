@@ -128,8 +128,9 @@ impl Fairing for TouchSessions {
     async fn on_response<'r>(&self, request: &'r Request<'_>, _: &mut Response<'r>) {
         let now = Timestamp::now();
         let found = request.local_cache(Found::default).signed_in.lock();
-        let found = found.unwrap_or_else(PoisonError::into_inner).clone();
-        let session = found.map(|found| found.session).filter(|session| session.wants_touch(now));
+        let found = found.unwrap_or_else(PoisonError::into_inner);
+        let session = found.as_ref().map(|found| &found.session);
+        let session = session.filter(|session| session.wants_touch(now)).cloned();
         if let (Some(session), Some(auth)) = (session, request.rocket().state::<Auth>().cloned()) {
             rocket::tokio::spawn(async move {
                 if let Err(error) = auth.touch_session(&session, now).await {

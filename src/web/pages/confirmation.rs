@@ -5,6 +5,7 @@ use rocket::{State, get, post};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use super::AddressForm;
 use crate::accounts::confirmation::{ConfirmError, Confirmation, LINK_LIFETIME, Pending};
 use crate::accounts::session::Beginning;
 use crate::accounts::{Auth, FieldErrors};
@@ -14,7 +15,7 @@ use crate::db::DbError;
 use crate::web::client::Client;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
-use crate::web::input::{BadInput, Fields, Form, Input, Refused, WITHOUT_PASSWORD};
+use crate::web::input::{BadInput, Fields, Form, Input, Refused};
 use crate::web::next::{self, Next};
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
@@ -24,20 +25,6 @@ use super::SIGN_UP_COOKIE;
 
 /// Holds the token between the link and the form.
 const COOKIE: &str = "confirm_token";
-
-pub struct AgainForm {
-    email: String,
-}
-
-impl Form for AgainForm {
-    const FIELDS: &'static [&'static str] = &["email"];
-    const SHOWN_AGAIN: &'static [&'static str] = &["email"];
-    const LONGEST: usize = WITHOUT_PASSWORD;
-
-    fn read(fields: &mut Fields) -> Self {
-        Self { email: fields.required("email") }
-    }
-}
 
 pub struct ConfirmForm {
     confirm_token: Option<String>,
@@ -78,7 +65,7 @@ pub async fn show_sent(
 /// Sends the link again, to a corrected address where it is another one.
 #[post("/confirm/sent", data = "<form>")]
 pub async fn send_again(
-    form: Result<Input<AgainForm>, BadInput>,
+    form: Result<Input<AddressForm>, BadInput>,
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::error::{WebError, told_to_wait};
+use super::input::{Fields, Form, WITHOUT_PASSWORD};
 use super::reply::{Page, Reply, message, wants_page};
 use super::words;
 use crate::accounts::Auth;
@@ -34,6 +35,21 @@ const INVITATION_COOKIE: &str = "invitation";
 
 /// Holds what tells the browser that signed up from others, until the address is confirmed.
 const SIGN_UP_COOKIE: &str = "sign_up";
+
+/// Asks for an address and nothing else.
+pub struct AddressForm {
+    email: String,
+}
+
+impl Form for AddressForm {
+    const FIELDS: &'static [&'static str] = &["email"];
+    const SHOWN_AGAIN: &'static [&'static str] = &["email"];
+    const LONGEST: usize = WITHOUT_PASSWORD;
+
+    fn read(fields: &mut Fields) -> Self {
+        Self { email: fields.required("email") }
+    }
+}
 
 /// Whether a browser asks, for the few handlers that do more for one.
 pub struct Browser(pub bool);

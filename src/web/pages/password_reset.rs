@@ -7,6 +7,7 @@ use rocket::{State, get, post, put};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use super::AddressForm;
 use crate::accounts::email::Email;
 use crate::accounts::password_reset::UpdatePasswordError;
 use crate::accounts::throttle::TakeError;
@@ -18,7 +19,7 @@ use crate::db::DbError;
 use crate::web::client::Client;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
-use crate::web::input::{BadInput, Fields, Form, Input, Refused, WITHOUT_PASSWORD};
+use crate::web::input::{BadInput, Fields, Form, Input, Refused};
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, private_cookie, session_cookie, words};
@@ -29,20 +30,6 @@ const COOKIE: &str = "reset_token";
 /// Holds the address for the page "Look into your mail".
 const ASKED_COOKIE: &str = "reset_asked";
 const ASKED_LIFETIME: Duration = Duration::from_secs(10 * 60);
-
-pub struct AskForm {
-    email: String,
-}
-
-impl Form for AskForm {
-    const FIELDS: &'static [&'static str] = &["email"];
-    const SHOWN_AGAIN: &'static [&'static str] = &["email"];
-    const LONGEST: usize = WITHOUT_PASSWORD;
-
-    fn read(fields: &mut Fields) -> Self {
-        Self { email: fields.required("email") }
-    }
-}
 
 pub struct NewPasswordForm {
     email: Option<String>,
@@ -74,7 +61,7 @@ pub fn show_ask(visitor: Visitor) -> Reply {
 #[post("/reset_password", data = "<form>")]
 pub async fn submit_ask(
     _visitor: Visitor,
-    form: Result<Input<AskForm>, BadInput>,
+    form: Result<Input<AddressForm>, BadInput>,
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,

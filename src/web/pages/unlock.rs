@@ -7,6 +7,7 @@ use rocket::{State, get, post};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
+use super::AddressForm;
 use crate::accounts::email::Email;
 use crate::accounts::mailed_token::Purpose;
 use crate::accounts::throttle::TakeError;
@@ -27,20 +28,6 @@ const COOKIE: &str = "unlock_token";
 const ASKED_COOKIE: &str = "unlock_asked";
 const ASKED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-pub struct AskForm {
-    email: String,
-}
-
-impl Form for AskForm {
-    const FIELDS: &'static [&'static str] = &["email"];
-    const SHOWN_AGAIN: &'static [&'static str] = &["email"];
-    const LONGEST: usize = WITHOUT_PASSWORD;
-
-    fn read(fields: &mut Fields) -> Self {
-        Self { email: fields.required("email") }
-    }
-}
-
 /// A browser's form is empty: the cookie stands for the token.
 pub struct OpenForm {
     unlock_token: Option<String>,
@@ -59,7 +46,7 @@ impl Form for OpenForm {
 /// The same answer, after the same work, for every address (D8).
 #[post("/unlock", data = "<form>")]
 pub async fn submit_ask(
-    form: Result<Input<AskForm>, BadInput>,
+    form: Result<Input<AddressForm>, BadInput>,
     auth: &State<Auth>,
     site: &State<Site>,
     jar: &CookieJar<'_>,
