@@ -76,10 +76,10 @@ pub(super) fn finish<T, E: From<DbError>>(
     }
 }
 
-/// How long SQLite waits for another process's lock. A server's statements have their own limit.
+/// How long SQLite waits for another process's lock, and PostgreSQL's server works on a statement.
 pub(super) fn set_patience(conn: &mut AnyConnection, wait: Duration) -> Result<(), QueryError> {
     match conn {
         AnyConnection::Sqlite(conn) => sqlite::set_patience(conn, wait),
-        AnyConnection::Postgres(_) => Ok(()),
+        AnyConnection::Postgres(conn) => conn.set_patience(wait),
     }
 }
