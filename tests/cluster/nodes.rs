@@ -1,8 +1,12 @@
 //! Nodes: the program in folders of their own, with one key and one database.
 
+use std::fs;
+use std::time::Instant;
+
 use gatehouse::tokens::fingerprint;
 
 use crate::http::Visitor;
+use crate::process::eventually;
 use crate::processes::free_address;
 use crate::program::{Home, Running};
 
@@ -37,11 +41,20 @@ impl Node {
         Self { running: home.start(), home }
     }
 
-    /// kill -9, and up again.
+    /// kill -9, and up again; when it was dead, which takes a moment on a busy machine.
     #[track_caller]
-    pub fn kill_and_start(&mut self) {
+    pub fn kill_and_start(&mut self) -> Instant {
         self.running.signal(rustix::process::Signal::KILL);
+        let process = format!("/proc/{}", self.running.id());
+        // Its connections end with the last of its threads; what is left waits for us to look.
+        eventually("its end", || {
+            let stat = fs::read_to_string(format!("{process}/stat")).expect("ours to wait for");
+            let threads = fs::read_dir(format!("{process}/task")).expect("the same").count();
+            (stat.contains(") Z ") && threads == 1).then_some(())
+        });
+        let dead = Instant::now();
         self.running = self.home.start();
+        dead
     }
 
     pub fn program(&self) -> Visitor {
