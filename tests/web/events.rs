@@ -300,7 +300,12 @@ fn overload() -> BTreeSet<String> {
 fn b10_to_b98_each_deed_and_each_refusal_leaves_its_event() {
     let seen: BTreeSet<String> =
         [accounts(), admissions(), requests(), faults()].into_iter().flatten().collect();
-    let known: BTreeSet<String> = Event::all().map(|event| event.name().to_owned()).collect();
+    // What a new key and a backup leave is tried on the running program (tests/moving).
+    let elsewhere = [Event::MailLost, Event::Restored];
+    let known: BTreeSet<String> = Event::all()
+        .filter(|event| !elsewhere.contains(event))
+        .map(|event| event.name().to_owned())
+        .collect();
     assert_eq!(seen, known, "an event that nothing leaves, or that nobody knows");
 }
 
