@@ -126,8 +126,11 @@ fn a_restore_killed_anywhere_changes_nothing() {
     let (before, rows) = (dump(&home.file("data/gatehouse.db")), there.dump());
     let full = home.file("full.db");
     let arguments = ["restore", full.to_str().expect("UTF-8"), "--replace"];
-    let people = "SELECT CAST(count(*) AS TEXT) AS value FROM users";
-    let all = [PEOPLE.to_string()];
+    // People, no session, and the event that says so.
+    let people = "SELECT CAST(count(*) AS TEXT) AS value FROM users \
+                  UNION ALL SELECT CAST(count(*) AS TEXT) FROM sessions \
+                  UNION ALL SELECT event FROM events";
+    let all = [PEOPLE.to_string(), "0".to_owned(), "restored".to_owned()];
     let whole = measure(&Home::new(), &arguments);
     let killed = kill_at_each_point(
         &home,

@@ -301,9 +301,13 @@ fn overload() -> BTreeSet<String> {
 fn b10_to_b98_each_deed_and_each_refusal_leaves_its_event() {
     let seen: BTreeSet<String> =
         [accounts(), admissions(), requests(), faults()].into_iter().flatten().collect();
-    // The processor's doing, not a visitor's: accounts/hasher/tests.rs puts a wrong one in its place.
-    let visitors = Event::all().filter(|event| *event != Event::HashingDiffers);
-    let known: BTreeSet<String> = visitors.map(|event| event.name().to_owned()).collect();
+    // A new key and a backup are tried on the running program (tests/moving). Hashing that differs is
+    // the processor's doing: accounts/hasher/tests.rs puts a wrong one in its place.
+    let elsewhere = [Event::MailLost, Event::Restored, Event::HashingDiffers];
+    let known: BTreeSet<String> = Event::all()
+        .filter(|event| !elsewhere.contains(event))
+        .map(|event| event.name().to_owned())
+        .collect();
     assert_eq!(seen, known, "an event that nothing leaves, or that nobody knows");
 }
 
