@@ -3,9 +3,10 @@
 
 use diesel::prelude::*;
 
-use crate::db::schema::{devices, limits, sessions, sign_ups, tokens, users};
+use crate::db::schema::{devices, limits, outbox, sessions, sign_ups, tokens, users};
 use crate::db::{AnyConnection, DbError};
-use crate::mail::outbox;
+use crate::mail::Kind;
+use crate::mail::outbox::SENT;
 
 /// How many came to their end.
 pub struct Revoked {
@@ -28,7 +29,9 @@ pub fn revoke_everything(conn: &mut AnyConnection) -> Result<Revoked, DbError> {
         .set((sign_ups::token.eq(None::<String>), sign_ups::token_expires_at.eq(None::<i64>)))
         .execute(conn)?;
     let links = resets + confirmations + diesel::delete(tokens::table).execute(conn)?;
-    outbox::withdraw_links(conn)?;
+    // Notices that wait stay.
+    let with_link = outbox::kind.eq_any(Kind::WITH_LINK.map(Kind::as_str));
+    diesel::delete(outbox::table.filter(with_link.or(outbox::state.eq(SENT)))).execute(conn)?;
     diesel::delete(limits::table).execute(conn)?;
     let devices = diesel::delete(devices::table).execute(conn)?;
     let sessions = diesel::delete(sessions::table).execute(conn)?;

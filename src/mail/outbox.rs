@@ -314,14 +314,6 @@ pub fn withdraw_about_in(conn: &mut AnyConnection, subject: &str, state: &str) -
     diesel::delete(outbox::table.filter(theirs)).execute(conn).map(drop)
 }
 
-/// Drops every mail with a link, and what is left of those that were sent: notices that wait stay.
-pub fn withdraw_links(conn: &mut AnyConnection) -> QueryResult<()> {
-    let with_link = outbox::kind.eq_any(Kind::WITH_LINK.map(Kind::as_str));
-    diesel::delete(outbox::table.filter(with_link.or(outbox::state.eq(SENT))))
-        .execute(conn)
-        .map(drop)
-}
-
 /// Drops a batch of what is over: mails whose link has died, those given up long ago, sent ones
 /// that never had a link; returns how many.
 pub fn purge(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<usize> {

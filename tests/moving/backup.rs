@@ -25,8 +25,13 @@ fn write(server: &Running, name: usize, acknowledged: &Mutex<Vec<String>>, enoug
         visitor.cookies.clear();
         let email = format!("w{name}n{number}@example.com");
         let pair = [("email", email.as_str()), ("password", PASSWORD)];
-        visitor.post("/users", &pair).is(200);
-        visitor.post("/sessions", &pair).is(200);
+        // On a busy machine a deed may hear 503, and is then promised to nobody.
+        if visitor.post("/users", &pair).status == 503
+            || visitor.post("/sessions", &pair).status == 503
+        {
+            continue;
+        }
+        visitor.get("/profile").is(200);
         acknowledged.lock().expect("no panic").push(email);
     }
 }

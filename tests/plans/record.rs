@@ -13,8 +13,8 @@ use crate::place::Kind;
 
 /// Where queries are written (the import rule); what moves whole tables is in `db`.
 const LAYERS: [&str; 3] = ["src/accounts", "src/audit", "src/mail"];
-/// It fills whole tables.
-const SEED: &str = "src/accounts/seed";
+/// They fill or empty whole tables.
+const WHOLE_TABLES: [&str; 2] = ["src/accounts/seed", "src/accounts/revocation.rs"];
 /// What stands between a query and its connection.
 const BETWEEN: [&str; 2] = ["src/db/connection.rs", "src/db/postgres/connection.rs"];
 /// What asks the database, when something is handed to it.
@@ -32,7 +32,7 @@ impl Instrumentation for Recorder {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         let InstrumentationEvent::StartQuery { query, .. } = event else { return };
         let Some(site) = asking_line(&Backtrace::force_capture().to_string()) else { return };
-        if LAYERS.iter().any(|layer| site.0.starts_with(layer)) && !site.0.starts_with(SEED) {
+        if LAYERS.iter().any(|layer| site.0.starts_with(layer)) && !writes_whole_tables(&site.0) {
             let text = query.to_string();
             let text = text.rsplit_once(" -- binds").map_or(text.as_str(), |(sql, _)| sql);
             // How each of them quotes names.
@@ -40,6 +40,10 @@ impl Instrumentation for Recorder {
             seen().entry((kind, text.to_owned())).or_default().insert(site);
         }
     }
+}
+
+fn writes_whole_tables(name: &str) -> bool {
+    WHOLE_TABLES.iter().any(|file| name.starts_with(file))
 }
 
 /// Every connection made from now on, in this process, tells what it is asked.
@@ -78,7 +82,7 @@ pub fn sites() -> BTreeSet<Site> {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             let name = path.strip_prefix(root).expect("inside").display().to_string();
-            if name.starts_with(SEED) {
+            if writes_whole_tables(&name) {
             } else if path.is_dir() {
                 folders.push(path);
             } else if name.ends_with(".rs") {
