@@ -80,6 +80,6 @@ pub(super) fn finish<T, E: From<DbError>>(
 pub(super) fn set_patience(conn: &mut AnyConnection, wait: Duration) -> Result<(), QueryError> {
     match conn {
         AnyConnection::Sqlite(conn) => sqlite::set_patience(conn, wait),
-        AnyConnection::Postgres(conn) => conn.set_patience(wait),
+        AnyConnection::Postgres(conn) => postgres::set_patience(conn, wait),
     }
 }

@@ -99,12 +99,6 @@ impl PgConnection {
         self.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
     }
 
-    /// How long the server works on one statement, a wait for others' locks included.
-    pub(in crate::db) fn set_patience(&mut self, wait: Duration) -> QueryResult<()> {
-        // 0 would be for ever.
-        self.batch_execute(&format!("SET statement_timeout = {}", wait.as_millis().max(1)))
-    }
-
     /// Begins a transaction in which others' deeds happened before it or after it, never meanwhile
     /// (PostgreSQL 15, 13.2.3): what SQLite's write lock is to the same code.
     pub fn begin_serializable(&mut self) -> QueryResult<()> {

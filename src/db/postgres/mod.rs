@@ -218,6 +218,13 @@ pub(super) fn line_up(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE UPDATE EXCLUSIVE MODE")
 }
 
+/// How long the server works on one statement, a wait for others' locks included.
+pub(super) fn set_patience(conn: &mut PgConnection, wait: Duration) -> QueryResult<()> {
+    // 0 would be for ever.
+    let millis = wait.as_millis().max(1);
+    conn.batch_execute(&format!("SET statement_timeout = {millis}"))
+}
+
 /// Takes the lock of that name until `conn` is closed; false when somebody else has it.
 pub(super) fn try_lock(conn: &mut AnyConnection, name: &str) -> QueryResult<bool> {
     let number = name
