@@ -87,9 +87,10 @@ class Service:
         expect(answer, 200, ANN.encode())
         if json.loads(answer.body).get("email") != ANN:
             raise Unfit("the JSON profile is another's")
-        expect(self.send(server, {**self.page(), "headers": {"Accept": JSON}}), {302, 303, 401, 403})
+        for accept in (HTML, JSON):
+            expect(self.send(server, self.get("/profile", accept, signed_in=False)), {302, 303, 401, 403})
         wrong = self.log_in(server, [ANN], password="another harbour")
-        if self.send(server, wrong).status == self.log_in_status and self.log_in_status != 200:
+        if self.send(server, wrong).status == self.log_in_status:
             raise Unfit("a wrong password logs in")
         expect(self.send(server, {"method": "GET", "path": self.login_page, "headers": {"Accept": HTML}}), 200,
                b'type="password"', b"</html>")
