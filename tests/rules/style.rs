@@ -100,7 +100,8 @@ fn no_sql_is_put_together_from_text() {
                 text.contains("format!") || text.contains(".push_str(") || text.contains("&sql");
             // What sets up a connection writes numbers of the configuration.
             let pragma =
-                ["src/db/sqlite.rs", "src/db/postgres/mod.rs", "src/db/postgres/connection.rs"].contains(&source.path.as_str());
+                ["src/db/sqlite.rs", "src/db/postgres/mod.rs", "src/db/postgres/connection.rs"]
+                    .contains(&source.path.as_str());
             let batch = text.contains("batch_execute(") && text.contains("format!") && !pragma;
             findings.extend(((raw && built && !pragma) || batch).then(|| at(&source, line)));
         }
