@@ -16,8 +16,8 @@ use crate::smtp::{MailServer, link_in};
 const ROUNDS: usize = 6;
 /// Answers between two kills.
 const ANSWERS: usize = 90;
-/// nginx may have yet to read that a connection has ended.
-const LAST_GASP: Duration = Duration::from_millis(200);
+/// On a busy machine nginx may have yet to read that a connection has ended.
+const LAST_GASP: Duration = Duration::from_millis(600);
 
 /// deploy/nginx.conf, with the part about several nodes.
 #[track_caller]
