@@ -33,8 +33,8 @@ pub use error::{DbError, OpenError};
 
 /// How often a transaction is tried while others are in its way, if there is time.
 const TRIES: u32 = 50;
-/// How often without standing in line for it.
-const TRIES_AT_WILL: u32 = 2;
+/// How often beside others; then all other writes wait for it.
+const TRIES_BESIDE_OTHERS: u32 = 2;
 /// And when the server gives another reason, of which some pass: a deadlock, a restart.
 const TRIES_FOR_OTHER_REASONS: u32 = 4;
 /// Threads that serve no requests (mail, events) find a connection, too.
@@ -320,8 +320,8 @@ impl Db {
             if shortened {
                 set_patience(&mut pooled.conn, left).map_err(DbError::from)?;
             }
-            let in_line = tries > TRIES_AT_WILL;
-            let isolation = if in_line { Isolation::InLine } else { Isolation::Serializable };
+            let beside = tries <= TRIES_BESIDE_OTHERS;
+            let isolation = if beside { Isolation::Serializable } else { Isolation::AllByItself };
             let (outcome, committing) = match begin(&mut pooled.conn, isolation) {
                 Ok(()) => finish(&mut pooled.conn, &deed),
                 Err(error) => {

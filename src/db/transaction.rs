@@ -5,7 +5,6 @@ use std::time::Duration;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::Error as QueryError;
 
-use super::connection::PgConnection;
 use super::{AnyConnection, DbError, postgres, sqlite};
 use crate::tokens::random_bytes;
 
@@ -28,9 +27,9 @@ pub(super) fn rest_after(tries: u32) -> Duration {
 pub(super) enum Isolation {
     /// From other transactions.
     Serializable,
-    /// The same, after whoever else was in others' way more than once: a row that everybody counts
-    /// in would keep some waiting until their time is up.
-    InLine,
+    /// The same, and no other write meanwhile, so that nobody is in the way: a row that everybody
+    /// counts in would keep some waiting until their time is up.
+    AllByItself,
     /// From other processes that say so as well.
     Alone,
 }
@@ -40,14 +39,8 @@ pub(super) fn begin(conn: &mut AnyConnection, isolation: Isolation) -> Result<()
         (AnyConnection::Sqlite(conn), _) => {
             AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
         }
-        (AnyConnection::Postgres(conn), Isolation::Serializable) => conn.begin_serializable(),
-        (AnyConnection::Postgres(conn), Isolation::InLine) => {
-            conn.begin_serializable()?;
-            postgres::line_up(conn).inspect_err(|_| {
-                let _ =
-                    <PgConnection as Connection>::TransactionManager::rollback_transaction(conn);
-            })
-        }
+        (AnyConnection::Postgres(conn), Isolation::Serializable) => conn.begin_beside_others(),
+        (AnyConnection::Postgres(conn), Isolation::AllByItself) => conn.begin_all_by_itself(),
         (AnyConnection::Postgres(conn), Isolation::Alone) => postgres::begin_alone(conn),
     }
 }

@@ -264,6 +264,11 @@ impl Running {
         number.expect("a number of kB")
     }
 
+    /// What it has logged so far.
+    pub fn out(&self) -> String {
+        self.process.out.text()
+    }
+
     /// What it has written to standard error so far.
     pub fn err(&self) -> String {
         self.process.err.text()

@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use gatehouse::clock::Timestamp;
+use gatehouse::db::schema::users;
+use gatehouse::db::{AnyConnection, DbError};
 
 use crate::nodes::{Node, home, hurried};
 use crate::process::eventually;
@@ -49,6 +54,47 @@ fn b88c_a_deed_that_another_overtook_is_done_again() {
     });
     assert!(log(&server).contains("could not serialize access due to concurrent update"));
     assert_eq!(server.number("SELECT count(*) AS number FROM sessions"), 1);
+}
+
+#[test]
+fn b88c_a_slow_deed_that_quick_ones_overtake_again_and_again_is_done() {
+    let server = Postgres::start(&[]);
+    Node::start(home(&server.url())).program().post("/users", &ANN).is(200);
+    let db = server.db();
+    let (overtaken, done) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Everybody writes to one row, which each has read before.
+    let earlier = |conn: &mut AnyConnection| -> Result<Timestamp, DbError> {
+        Ok(users::table.select(users::created_at).get_result(conn)?)
+    };
+    let write = |conn: &mut AnyConnection, then: Timestamp| -> Result<usize, DbError> {
+        let then = then - Duration::from_secs(1);
+        Ok(diesel::update(users::table).set(users::created_at.eq(then)).execute(conn)?)
+    };
+    let tries = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let quick = |conn: &mut AnyConnection| {
+                    let then = earlier(conn)?;
+                    write(conn, then)
+                };
+                db.write_blocking(quick).expect("nobody overtakes it for long");
+                overtaken.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let slow = db.write_blocking(|conn| {
+            tries.fetch_add(1, Ordering::Relaxed);
+            let (then, before) = (earlier(conn)?, overtaken.load(Ordering::Relaxed));
+            let end = Instant::now() + Duration::from_millis(300);
+            while overtaken.load(Ordering::Relaxed) < before + 2 && Instant::now() < end {
+                thread::yield_now();
+            }
+            write(conn, then)
+        });
+        done.store(true, Ordering::Relaxed);
+        slow.expect("others wait for it in the end");
+    });
+    assert_eq!(tries.into_inner(), 3, "two beside the others, then one by itself");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use gatehouse::db::AnyConnection;
 use gatehouse::db::postgres::Server;
+use gatehouse::db::{AnyConnection, Db, DbConfig, Place};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -77,6 +77,13 @@ impl Postgres {
             format!("postgresql://postgres@127.0.0.1:{}/{name}?application_name=test", self.port);
         let server = Server::parse(&url, None).expect("a URL");
         AnyConnection::Postgres(server.connect(Duration::from_secs(60)).expect("it runs"))
+    }
+
+    /// As the program opens it.
+    pub fn db(&self) -> Db {
+        let place = Place::Server(Box::new(Server::parse(&self.url(), None).expect("a URL")));
+        let wait = Duration::from_secs(20);
+        Db::open(&DbConfig { place, pool_size: 5, wait }).expect("opens")
     }
 
     #[track_caller]

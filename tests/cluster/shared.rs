@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use diesel::connection::SimpleConnection as _;
-use gatehouse::db::postgres::Server;
-use gatehouse::db::{Db, DbConfig, Place};
 use gatehouse::tokens::fingerprint;
 
 use crate::nodes::{Node, home};
@@ -150,10 +148,7 @@ fn what_has_expired_is_cleared_away_by_one_node_at_a_time() {
     let server = Postgres::start(&[]);
     let nodes = three(&server, &[("ROCKET_PURGE_EVERY", "1s")]);
     nodes[0].running.logged_in("ann@example.org");
-    let place = Server::parse(&server.url(), None).expect("a URL");
-    let wait = std::time::Duration::from_secs(20);
-    let config = DbConfig { place: Place::Server(Box::new(place)), pool_size: 3, wait };
-    let db = Db::open(&config).expect("opens");
+    let db = server.db();
     let expired = "SELECT count(*) AS number FROM sessions";
     // Each look at the lock is a connection of its own.
     let looks = "SELECT sessions AS number FROM pg_stat_database WHERE datname = 'gatehouse'";

@@ -101,8 +101,22 @@ impl PgConnection {
 
     /// Begins a transaction in which others' deeds happened before it or after it, never meanwhile
     /// (PostgreSQL 15, 13.2.3): what SQLite's write lock is to the same code.
-    pub fn begin_serializable(&mut self) -> QueryResult<()> {
-        self.begin("BEGIN ISOLATION LEVEL SERIALIZABLE")
+    pub fn begin_beside_others(&mut self) -> QueryResult<()> {
+        self.begin_with_lock("ROW EXCLUSIVE")
+    }
+
+    /// The same while nobody else writes: whoever has begun is waited for, whoever comes waits.
+    pub fn begin_all_by_itself(&mut self) -> QueryResult<()> {
+        self.begin_with_lock("SHARE ROW EXCLUSIVE")
+    }
+
+    /// The first mode is in the way of the second alone, the second of both (PostgreSQL 15,
+    /// 13.3.1). A lock taken before anything is read does not freeze the view (PostgreSQL 15, LOCK).
+    fn begin_with_lock(&mut self, mode: &str) -> QueryResult<()> {
+        let lock = format!("LOCK TABLE __diesel_schema_migrations IN {mode} MODE");
+        let begun = self.begin(&format!("BEGIN ISOLATION LEVEL SERIALIZABLE; {lock}"));
+        // It may have begun, with the lock refused.
+        begun.inspect_err(|_| drop(self.batch_execute("ROLLBACK")))
     }
 
     pub(super) fn begin(&mut self, statement: &str) -> QueryResult<()> {

@@ -212,12 +212,6 @@ pub(super) fn begin_alone(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(&format!("SELECT pg_advisory_xact_lock({ALONE})"))
 }
 
-/// Waits for others in line, and sees what they did: a lock taken before anything is read does not
-/// freeze the view (PostgreSQL 15, LOCK). The mode is in the way of nothing but itself.
-pub(super) fn line_up(conn: &mut PgConnection) -> QueryResult<()> {
-    conn.batch_execute("LOCK TABLE __diesel_schema_migrations IN SHARE UPDATE EXCLUSIVE MODE")
-}
-
 /// How long the server works on one statement, a wait for others' locks included.
 pub(super) fn set_patience(conn: &mut PgConnection, wait: Duration) -> QueryResult<()> {
     // 0 would be for ever.
