@@ -11,6 +11,7 @@ use crate::db::{Db, DbError};
 use crate::mail::messages::Message;
 use crate::mail::worker::Bell;
 use crate::mail::{Letter, Messages, Outbox, outbox};
+use crate::tokens::Sealer;
 
 /// Everything that accounts can do is a method of this. Clones share what is inside.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Auth {
     /// Wakes the mail worker.
     pub(super) bell: Bell,
     pub(super) journal: Journal,
+    /// Seals forms that wait for a proof.
+    pub(super) forms: Sealer,
 }
 
 impl Auth {
@@ -34,8 +37,9 @@ impl Auth {
         config: AccountsConfig,
         bell: Bell,
         journal: Journal,
+        forms: Sealer,
     ) -> Self {
-        Self { db, hasher, outbox, messages, config, bell, journal }
+        Self { db, hasher, outbox, messages, config, bell, journal, forms }
     }
 
     /// Where events are written.

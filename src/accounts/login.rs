@@ -8,6 +8,7 @@ use super::auth::Auth;
 use super::hasher::Place;
 use super::password::{MAX_BYTES, is_cheaper};
 use super::session::{Beginning, NewSession, start_known};
+use super::sudo::unchanged;
 use super::throttle::{Bucket, Deed, Limited, Quota, TakeError, give_back};
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 use super::{Broken, Overloaded, device};
@@ -86,7 +87,10 @@ impl Auth {
                 return Err(Broken::from(full).into());
             }
         };
-        let Some(user) = user.filter(|_| right) else { return Err(wrong()) };
+        // A disabled account answers as one with another password.
+        let Some(user) = user.filter(|user| right && user.disabled_at.is_none()) else {
+            return Err(wrong());
+        };
         let new_hash = if is_cheaper(&user.hashed_password, self.hasher.cost()) {
             // One that finds no room is made at another log-in.
             self.hasher.hash(&attempt.password, &client).await.ok()
@@ -97,8 +101,7 @@ impl Auth {
         self.db
             .write(move |conn| {
                 // The password may have been changed while its hash was being compared.
-                let current = find_user_by(conn, UserKey::Id(user.id)).optional()?;
-                if current.is_none_or(|now| now.hashed_password != user.hashed_password) {
+                if unchanged(conn, &user)?.is_none() {
                     return Err(wrong());
                 }
                 if let Some(hash) = &new_hash {

@@ -15,6 +15,7 @@ pub mod revocation;
 #[cfg(any(debug_assertions, feature = "bench"))]
 pub mod seed;
 pub mod session;
+pub mod sudo;
 pub mod throttle;
 pub mod unlock;
 pub mod user;
@@ -74,6 +75,8 @@ pub enum FieldError {
     EmailTaken,
     /// Sign-up is for addresses of other domains.
     Domain,
+    /// Not the password of whoever is signed in.
+    WrongPassword,
     /// The form was filled in by a program, or was left open for a day.
     NotByHand,
 }

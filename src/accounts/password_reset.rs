@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
 use super::email::Email;
+use super::mailed_token::Purpose;
 use super::password::PasswordError;
 use super::session::end_all_sessions;
 use super::throttle::{Bucket, Deed, TakeError};
@@ -156,7 +157,8 @@ impl Auth {
                 for kind in [Kind::PasswordReset, Kind::Unlock] {
                     outbox::withdraw(conn, user.id, kind)?;
                 }
-                let note = Note::to_user(Kind::PasswordChanged, user.id);
+                let end = now + Purpose::SecureAccount.lifetime();
+                let note = Note::dying_to_user(Kind::PasswordChanged, user.id, end);
                 outbox.add(conn, &note, &notice, now)?;
                 Ok::<_, UpdatePasswordError>(user.clone())
             })
@@ -212,7 +214,12 @@ impl Auth {
                     None => Ok(None),
                 }
             }
-            Kind::Invitation => Ok(None),
+            // Written with the deed they tell of, and with links that nothing can write anew.
+            Kind::Invitation
+            | Kind::EmailChange
+            | Kind::EmailChanged
+            | Kind::NewLogIn
+            | Kind::DeletionAsked => Ok(None),
         }
     }
 

@@ -30,7 +30,7 @@ pub fn revoke_everything(conn: &mut AnyConnection) -> Result<Revoked, DbError> {
         .execute(conn)?;
     let links = resets + confirmations + diesel::delete(tokens::table).execute(conn)?;
     // Notices that wait stay.
-    let with_link = outbox::kind.eq_any(Kind::WITH_LINK.map(Kind::as_str));
+    let with_link = outbox::kind.eq_any(Kind::LINKS.map(Kind::as_str));
     diesel::delete(outbox::table.filter(with_link.or(outbox::state.eq(SENT)))).execute(conn)?;
     diesel::delete(limits::table).execute(conn)?;
     let devices = diesel::delete(devices::table).execute(conn)?;

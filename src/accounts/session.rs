@@ -134,26 +134,60 @@ pub(super) fn start_session(
     if let Some(previous) = previous {
         end_session(conn, previous)?;
     }
+    let (id, key) = insert(conn, user, now, device, *remembered, limits, now)?;
+    drop_surplus(conn, user, &key, limits.per_user)?;
+    let changes = UserChanges { session_id: Some(Some(key)), ..UserChanges::default() };
+    update_user(conn, user, &changes)?;
+    Ok(id)
+}
+
+/// A new row, proven just now; returns what the cookie holds, and the row's key.
+fn insert(
+    conn: &mut AnyConnection,
+    user: i64,
+    created_at: Timestamp,
+    device: &Device,
+    remembered: bool,
+    limits: &Limits,
+    now: Timestamp,
+) -> QueryResult<(String, String)> {
     let id = generate_uuid();
     let key = fingerprint(&id);
     diesel::insert_into(sessions::table)
         .values((
             sessions::id.eq(&key),
             sessions::user_id.eq(user),
-            sessions::created_at.eq(now),
+            sessions::created_at.eq(created_at),
             sessions::last_seen_at.eq(now),
             sessions::authenticated_at.eq(now),
-            sessions::expires_at.eq(limits.expiry(now, now, *remembered)),
+            sessions::expires_at.eq(limits.expiry(created_at, now, remembered)),
             sessions::remembered.eq(remembered),
             sessions::user_agent.eq(cut(&device.user_agent)),
             sessions::ip.eq(cut(&device.ip)),
             sessions::door_key.eq(fingerprint(door_token(&id))),
         ))
         .execute(conn)?;
-    drop_surplus(conn, user, &key, limits.per_user)?;
-    let changes = UserChanges { session_id: Some(Some(key)), ..UserChanges::default() };
-    update_user(conn, user, &changes)?;
-    Ok(id)
+    Ok((id, key))
+}
+
+/// Goes on with a session under a new id, proven just now: what somebody copied before opens nothing
+/// after. Its absolute limit stays where it was. None when it has ended meanwhile.
+pub(super) fn renew_session(
+    conn: &mut AnyConnection,
+    old: &Session,
+    device: &Device,
+    limits: &Limits,
+    now: Timestamp,
+) -> QueryResult<Option<String>> {
+    let alive: i64 = sessions::table.find(&old.id).count().get_result(conn)?;
+    if alive == 0 {
+        return Ok(None);
+    }
+    let (id, key) = insert(conn, old.user_id, old.created_at, device, old.remembered, limits, now)?;
+    let newest = users::table.find(old.user_id).filter(users::session_id.eq(&old.id));
+    diesel::update(newest).set(users::session_id.eq(&key)).execute(conn)?;
+    diesel::delete(sessions::table.find(&old.id)).execute(conn)?;
+    Ok(Some(id))
 }
 
 /// Ends the sessions unused for longest, never `newest`: a clock that was set back must not sign
@@ -194,6 +228,7 @@ fn live(now: Timestamp) -> _ {
         .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
         .filter(sessions::expires_at.gt(now))
         .filter(sessions::last_seen_at.le(latest))
+        .filter(users::disabled_at.is_null())
         .select((user, session))
 }
 

@@ -31,6 +31,14 @@ pub struct User {
     pub password_changed_at: Timestamp,
     /// When the owner last proved that mail to the address reaches them.
     pub confirmed_at: Option<Timestamp>,
+    /// What the owner calls themselves.
+    pub display_name: Option<String>,
+    /// The IANA name of the zone that times are shown in; none is UTC.
+    pub time_zone: Option<String>,
+    /// Since when an operator keeps the owner out.
+    pub disabled_at: Option<Timestamp>,
+    /// When the account will be erased, unless its owner comes back before.
+    pub delete_at: Option<Timestamp>,
 }
 
 /// Shows who it is and hides what could be misused.
@@ -66,6 +74,12 @@ pub struct UserChanges {
     pub reset_asked_at: Option<Option<Timestamp>>,
     pub reset_email: Option<Option<String>>,
     pub confirmed_at: Option<Option<Timestamp>>,
+    pub email: Option<String>,
+    pub email_key: Option<String>,
+    pub display_name: Option<Option<String>>,
+    pub time_zone: Option<Option<String>>,
+    pub disabled_at: Option<Option<Timestamp>>,
+    pub delete_at: Option<Option<Timestamp>>,
 }
 
 impl UserChanges {

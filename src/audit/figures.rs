@@ -10,7 +10,6 @@ use super::{Event, TABLE};
 const BOUNDS: [u64; 9] = [1, 5, 10, 50, 100, 500, 1000, 5000, 10_000];
 
 /// Counted since the process started; shared by everything that counts.
-#[derive(Default)]
 pub struct Figures {
     events: [AtomicU64; TABLE.len()],
     /// By the status's first digit.
@@ -18,6 +17,19 @@ pub struct Figures {
     within: [AtomicU64; BOUNDS.len()],
     micros: AtomicU64,
     lost: AtomicU64,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        let zero = |_| AtomicU64::new(0);
+        Self {
+            events: std::array::from_fn(zero),
+            answers: Default::default(),
+            within: Default::default(),
+            micros: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Figures {

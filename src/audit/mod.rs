@@ -30,6 +30,29 @@ pub enum Event {
     ResetOpened,
     ResetRefused,
     PasswordChanged,
+    PasswordConfirmed,
+    PasswordConfirmFailed,
+    SessionGuessedAt,
+    SessionEnded,
+    EmailChangeAsked,
+    EmailChanged,
+    EmailChangeRefused,
+    NewLogInTold,
+    AccountSecured,
+    SecureRefused,
+    DetailsChanged,
+    DataExported,
+    DeletionAsked,
+    DeletionCalledOff,
+    KeepRefused,
+    AccountDeleted,
+    AccountAdded,
+    AccountDisabled,
+    AccountEnabled,
+    AccountUnlocked,
+    SessionsEnded,
+    LinkPrinted,
+    NotYoursRefused,
     SignInNeeded,
     SessionRefused,
     DoorRefused,
@@ -51,7 +74,7 @@ pub enum Event {
 type Entry = (Event, &'static str, &'static str, &'static str);
 
 /// Every event, in the order of the enum.
-const TABLE: [Entry; 32] = [
+const TABLE: [Entry; 55] = [
     (Event::SignedUp, "signed_up", "success", "Somebody has a new account."),
     (
         Event::SignUpAsked,
@@ -118,7 +141,135 @@ const TABLE: [Entry; 32] = [
         Event::PasswordChanged,
         "password_changed",
         "success",
-        "A password was changed from a reset link.",
+        "A password was changed: from a reset link, or by its owner with the one before.",
+    ),
+    (
+        Event::PasswordConfirmed,
+        "password_confirmed",
+        "success",
+        "Somebody gave their password again, for a sensitive deed.",
+    ),
+    (
+        Event::PasswordConfirmFailed,
+        "password_confirm_failed",
+        "refused",
+        "Somebody signed in gave a wrong password for a sensitive deed.",
+    ),
+    (
+        Event::SessionGuessedAt,
+        "session_guessed_at",
+        "refused",
+        "A session ended after five wrong passwords: somebody may have its cookie alone.",
+    ),
+    (
+        Event::SessionEnded,
+        "session_ended",
+        "success",
+        "Somebody logged out another device of theirs, or all others.",
+    ),
+    (
+        Event::EmailChangeAsked,
+        "email_change_asked",
+        "success",
+        "Somebody wants another address and is asked to confirm it.",
+    ),
+    (
+        Event::EmailChanged,
+        "email_changed",
+        "success",
+        "An account has another address, confirmed from its mail; the old one can undo it for 7 days.",
+    ),
+    (
+        Event::EmailChangeRefused,
+        "email_change_refused",
+        "refused",
+        "A link to a new address was unknown, used or too old, or somebody else has the address by now.",
+    ),
+    (
+        Event::NewLogInTold,
+        "new_log_in_told",
+        "success",
+        "An owner was told of a log-in from a new browser, or after many that failed.",
+    ),
+    (
+        Event::AccountSecured,
+        "account_secured",
+        "success",
+        "An owner secured the account: sessions, links and the password ended, its address is the owner's.",
+    ),
+    (
+        Event::SecureRefused,
+        "secure_refused",
+        "refused",
+        "A link that secures an account was unknown, used or too old.",
+    ),
+    (
+        Event::DetailsChanged,
+        "details_changed",
+        "success",
+        "Somebody changed their name or time zone.",
+    ),
+    (
+        Event::DataExported,
+        "data_exported",
+        "success",
+        "Somebody downloaded all that is stored about them.",
+    ),
+    (
+        Event::DeletionAsked,
+        "deletion_asked",
+        "success",
+        "Somebody wants their account deleted; it is, when its grace is over.",
+    ),
+    (
+        Event::DeletionCalledOff,
+        "deletion_called_off",
+        "success",
+        "An account is kept after all: its owner logged in, used the link, or secured it.",
+    ),
+    (
+        Event::KeepRefused,
+        "keep_refused",
+        "refused",
+        "A link that keeps an account was unknown, used or too old.",
+    ),
+    (
+        Event::AccountDeleted,
+        "account_deleted",
+        "success",
+        "An account was erased, with all that belonged to it.",
+    ),
+    (Event::AccountAdded, "account_added", "success", "An operator added an account."),
+    (
+        Event::AccountDisabled,
+        "account_disabled",
+        "success",
+        "An operator disabled an account: its sessions ended, and nobody can log in to it.",
+    ),
+    (Event::AccountEnabled, "account_enabled", "success", "An operator enabled an account again."),
+    (
+        Event::AccountUnlocked,
+        "account_unlocked",
+        "success",
+        "An operator cleared what was counted against log-ins to an account.",
+    ),
+    (
+        Event::SessionsEnded,
+        "sessions_ended",
+        "success",
+        "An operator ended all sessions of an account.",
+    ),
+    (
+        Event::LinkPrinted,
+        "link_printed",
+        "success",
+        "An operator printed a one-time link for an account.",
+    ),
+    (
+        Event::NotYoursRefused,
+        "not_yours_refused",
+        "refused",
+        "Somebody asked for what is not theirs, or is not there: another's session, another's event.",
     ),
     (
         Event::SignInNeeded,
@@ -215,7 +366,14 @@ impl Event {
 
     /// The proof that was asked for.
     fn factor(self) -> Option<&'static str> {
-        matches!(self, Self::LoggedIn | Self::LogInFailed).then_some("password")
+        matches!(
+            self,
+            Self::LoggedIn
+                | Self::LogInFailed
+                | Self::PasswordConfirmed
+                | Self::PasswordConfirmFailed
+        )
+        .then_some("password")
     }
 }
 

@@ -320,6 +320,7 @@ async fn purge_once(auth: &Auth, worker: Arc<Worker>, now: Timestamp) {
 }
 
 async fn purge_accounts(auth: &Auth, now: Timestamp) -> Result<(), DbError> {
+    auth.purge_forms(now).await?;
     auth.purge_limits(now).await?;
     auth.purge_devices(now).await?;
     auth.purge_tokens(now).await?;

@@ -17,6 +17,8 @@ use secrecy::SecretString;
 
 /// Names the key that seals the outbox; another name is another key.
 const OUTBOX_KEY: &str = "gatehouse outbox v1";
+/// The same for forms that wait for their sender's password.
+const FORMS_KEY: &str = "gatehouse pending forms v1";
 
 /// Why the service did not start, or a command did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,7 @@ impl Service {
             accounts,
             bell_of_auth,
             journal,
+            Sealer::new(&secret_key, FORMS_KEY),
         );
         let worker = Arc::new(Worker {
             db: db.clone(),

@@ -13,6 +13,10 @@ diesel::table! {
         created_at -> BigInt,
         password_changed_at -> BigInt,
         confirmed_at -> Nullable<BigInt>,
+        display_name -> Nullable<Text>,
+        time_zone -> Nullable<Text>,
+        disabled_at -> Nullable<BigInt>,
+        delete_at -> Nullable<BigInt>,
     }
 }
 
@@ -28,6 +32,15 @@ diesel::table! {
         user_agent -> Text,
         ip -> Text,
         door_key -> Nullable<Text>,
+        failed_proofs -> Integer,
+    }
+}
+
+diesel::table! {
+    pending_forms (session_id) {
+        session_id -> Text,
+        content -> Binary,
+        expires_at -> BigInt,
     }
 }
 
@@ -104,5 +117,13 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    users, sessions, outbox, limits, devices, tokens, sign_ups, events
+    users,
+    sessions,
+    pending_forms,
+    outbox,
+    limits,
+    devices,
+    tokens,
+    sign_ups,
+    events
 );

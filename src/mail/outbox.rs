@@ -31,12 +31,24 @@ pub enum Kind {
     Unlock,
     ConfirmEmail,
     Invitation,
+    EmailChange,
+    EmailChanged,
+    NewLogIn,
+    DeletionAsked,
 }
 
 impl Kind {
-    /// Those with a link that acts, and dies.
-    pub const WITH_LINK: [Self; 4] =
-        [Self::PasswordReset, Self::Unlock, Self::ConfirmEmail, Self::Invitation];
+    /// Those that are a link and nothing else: when it has died, they mean nothing.
+    pub const LINKS: [Self; 5] = [
+        Self::PasswordReset,
+        Self::Unlock,
+        Self::ConfirmEmail,
+        Self::Invitation,
+        Self::EmailChange,
+    ];
+    /// Those that tell an owner what happened, with a link to undo it.
+    pub const NOTICES: [Self; 4] =
+        [Self::PasswordChanged, Self::EmailChanged, Self::NewLogIn, Self::DeletionAsked];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -45,14 +57,19 @@ impl Kind {
             Self::Unlock => "unlock",
             Self::ConfirmEmail => "confirm_email",
             Self::Invitation => "invitation",
+            Self::EmailChange => "email_change",
+            Self::EmailChanged => "email_changed",
+            Self::NewLogIn => "new_log_in",
+            Self::DeletionAsked => "deletion_asked",
         }
     }
 
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::LINKS.into_iter().chain(Self::NOTICES)
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
-        Self::WITH_LINK
-            .into_iter()
-            .chain([Self::PasswordChanged])
-            .find(|kind| kind.as_str() == text)
+        Self::all().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -69,6 +86,11 @@ impl Note {
     /// To the owner of an account.
     pub fn to_user(kind: Kind, user: i64) -> Self {
         Self { kind, user: Some(user), subject: None, expires_at: None }
+    }
+
+    /// To the owner of an account, with a link that dies.
+    pub fn dying_to_user(kind: Kind, user: i64, expires_at: Timestamp) -> Self {
+        Self { expires_at: Some(expires_at), ..Self::to_user(kind, user) }
     }
 
     /// With a link that dies.

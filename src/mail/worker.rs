@@ -330,7 +330,7 @@ impl Worker {
         for path in files.map(|file| file.path()) {
             let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
             let Some((kind, message_id)) = name.split_once('-') else { continue };
-            if !Kind::WITH_LINK.iter().any(|with_link| with_link.as_str() == kind) {
+            if Kind::parse(kind).is_none() {
                 continue;
             }
             let alive = self

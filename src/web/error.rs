@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::input::BadInput;
 use super::reply::{Page, json_response, message, see_other, wants_page};
-use super::{Site, client, headers, session_cookie, words};
+use super::{Site, client, guards, headers, pages, session_cookie, words};
 use crate::accounts::Broken;
 use crate::accounts::throttle::{Limited, TakeError};
 use crate::audit::{self, Event, Source};
@@ -117,6 +117,9 @@ impl<'r> Responder<'r, 'static> for ErrorAnswer {
         }
         let mut response = match (self.0, wants_page(request)) {
             (Status::Unauthorized, browser) => sign_in_needed(request, browser)?,
+            (Status::Forbidden, browser) if guards::lacks_proof(request) => {
+                proof_needed(request, browser)?
+            }
             (status, true) => page(request, status)?,
             (status, false) => json_error(request, status)?,
         };
@@ -141,6 +144,16 @@ fn sign_in_needed(request: &Request<'_>, browser: bool) -> response::Result<'sta
         see_other(&format!("/login?next={}", request.uri().path()))
     } else {
         see_other("/login")
+    }
+}
+
+/// The guard `RecentlySignedIn` found that the last proof is too old: a browser gives the password and
+/// comes back, a program is told to.
+fn proof_needed(request: &Request<'_>, browser: bool) -> response::Result<'static> {
+    if browser {
+        see_other(&pages::sudo::way_to(request.uri().path().as_str()))
+    } else {
+        json_response(Status::Forbidden, &message(words::PROVE_FIRST))
     }
 }
 

@@ -17,11 +17,20 @@ pub enum Notice {
     PasswordUpdated,
     Unlocked,
     SentAgain,
+    FormGone,
+    GuessedAt,
 }
 
 impl Notice {
-    const ALL: [Self; 5] =
-        [Self::SignedUp, Self::LoggedOut, Self::PasswordUpdated, Self::Unlocked, Self::SentAgain];
+    const ALL: [Self; 7] = [
+        Self::SignedUp,
+        Self::LoggedOut,
+        Self::PasswordUpdated,
+        Self::Unlocked,
+        Self::SentAgain,
+        Self::FormGone,
+        Self::GuessedAt,
+    ];
 
     fn code(self) -> &'static str {
         match self {
@@ -30,6 +39,8 @@ impl Notice {
             Self::PasswordUpdated => "password_updated",
             Self::Unlocked => "unlocked",
             Self::SentAgain => "sent_again",
+            Self::FormGone => "form_gone",
+            Self::GuessedAt => "guessed_at",
         }
     }
 }

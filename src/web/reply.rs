@@ -61,21 +61,32 @@ impl Page {
 
     /// The form as it was sent, less what is not shown again, and what is wrong with it.
     pub fn form(self, refused: &Refused) -> Self {
-        let kept = |name: &str| refused.kept.get(name).cloned().unwrap_or_default();
-        let form = json!({
-            "email": kept("email"),
-            "next": kept("next"),
-            "remember": !kept("remember").is_empty(),
-        });
+        let form = form_context(&refused.kept);
         let errors = in_words(&refused.errors);
         let mut summary = Vec::new();
         for (field, texts) in &errors {
-            let on_page = ["email", "password", "new_password"].contains(field);
+            let on_page = WITH_AN_INPUT.contains(field);
             let href = if on_page { format!("#{field}") } else { String::new() };
             summary.extend(texts.iter().map(|text| json!({ "href": href, "text": text })));
         }
         self.with("form", form).with("errors", json!(errors)).with("summary", summary)
     }
+}
+
+/// Fields that a page shows, with their names as ids.
+const WITH_AN_INPUT: [&str; 6] =
+    ["email", "password", "new_password", "current_password", "display_name", "time_zone"];
+
+/// A form's values, as far as they are shown again; templates may name every one of them.
+fn form_context(kept: &BTreeMap<String, String>) -> Value {
+    let text = |name: &str| kept.get(name).cloned().unwrap_or_default();
+    json!({
+        "email": text("email"),
+        "next": text("next"),
+        "remember": !text("remember").is_empty(),
+        "display_name": text("display_name"),
+        "time_zone": text("time_zone"),
+    })
 }
 
 /// An outcome for both audiences.
@@ -171,7 +182,7 @@ impl<'r> Responder<'r, 'static> for Page {
             ("may_sign_up", json!(may_sign_up(request))),
             ("notice", json!(notice::take(request.cookies(), site))),
             ("classroom", json!(site.config.classroom)),
-            ("form", json!({ "email": "", "next": "", "remember": false })),
+            ("form", form_context(&BTreeMap::new())),
             ("errors", json!({})),
             ("summary", json!([])),
         ];

@@ -35,12 +35,19 @@ pub const LOG_IN_FIRST: &str = "log in first";
 pub const NOT_AN_APPLICATION: &str = "this host is not in allowed_hosts";
 pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
 
+pub const PROVE_FIRST: &str = "confirm your password with POST /sudo, then send this again";
+pub const PROVE_BY_POST: &str = "confirm your password with POST /sudo: password";
+pub const PROVEN: &str = "password confirmed";
+pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
+
 pub fn notice(notice: Notice) -> &'static str {
     match notice {
         Notice::SignedUp => "Welcome. Your account is ready and you are logged in.",
         Notice::LoggedOut => "You are logged out.",
         Notice::Unlocked => "This browser may log in to your account now, whatever others try.",
         Notice::SentAgain => "A new link is on its way.",
+        Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
+        Notice::GuessedAt => "You are logged out: the password was wrong too often.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }
@@ -52,6 +59,7 @@ pub fn field_error(field: &str, error: FieldError) -> String {
             "email" => "Enter your e-mail address.".to_owned(),
             "password" => "Enter your password.".to_owned(),
             "new_password" => "Enter a new password.".to_owned(),
+            "current_password" => "Enter the password you have now.".to_owned(),
             _ => "This field is missing.".to_owned(),
         },
         FieldError::Twice => "This field was sent twice; send it once.".to_owned(),
@@ -62,6 +70,7 @@ pub fn field_error(field: &str, error: FieldError) -> String {
             "This address has an account already. Log in, or reset its password.".to_owned()
         }
         FieldError::Domain => "Addresses of this domain cannot sign up here.".to_owned(),
+        FieldError::WrongPassword => "This is not your password. Try again.".to_owned(),
         FieldError::NotByHand => {
             "That was too fast for us, or the form was open for too long. Please send it again."
                 .to_owned()

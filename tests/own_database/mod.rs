@@ -24,8 +24,17 @@ const SERVER: &str = "GATEHOUSE_TEST_POSTGRESQL";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The tables that a request writes to, in an order in which they can be emptied.
-pub const TABLES: [&str; 8] =
-    ["events", "limits", "devices", "outbox", "tokens", "sign_ups", "sessions", "users"];
+pub const TABLES: [&str; 9] = [
+    "events",
+    "limits",
+    "devices",
+    "outbox",
+    "tokens",
+    "sign_ups",
+    "pending_forms",
+    "sessions",
+    "users",
+];
 
 /// Whether this run is PostgreSQL's.
 pub fn on_postgresql() -> bool {

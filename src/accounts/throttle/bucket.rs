@@ -24,6 +24,11 @@ impl Bucket {
         Self::Account(fingerprint(key.as_deref().unwrap_or(email)))
     }
 
+    /// Somebody who is signed in; strangers cannot use it up.
+    pub fn owner(user: i64) -> Self {
+        Self::Account(fingerprint(format!("user {user}")))
+    }
+
     pub fn device(secret: &str, user: i64) -> Self {
         Self::Device(fingerprint(format!("{secret} {user}")))
     }

@@ -53,6 +53,9 @@ pub enum Deed {
     SendAgain,
     Unlock,
     UseToken,
+    /// The password once more, by somebody who is signed in.
+    Prove,
+    ChangeEmail,
 }
 
 impl Deed {
@@ -64,6 +67,8 @@ impl Deed {
             Self::SendAgain => "send_again",
             Self::Unlock => "unlock",
             Self::UseToken => "use_token",
+            Self::Prove => "prove",
+            Self::ChangeEmail => "change_email",
         }
     }
 }
@@ -224,7 +229,7 @@ impl Auth {
 impl ThrottleConfig {
     fn rates(&self, deed: Deed) -> Rates {
         match deed {
-            Deed::LogIn => self.log_in.clone(),
+            Deed::LogIn | Deed::Prove => self.log_in.clone(),
             _ => self.ask.clone(),
         }
     }

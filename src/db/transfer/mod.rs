@@ -13,7 +13,7 @@ use super::migrations::{self, MigrateError};
 use super::postgres;
 use super::transaction::savepoint;
 use super::{AnyConnection, Db, DbError, OpenError, sqlite};
-use tables::{Device, Event, Limit, Mail, PAGE, Session, SignUp, Table, Token, User};
+use tables::{Device, Event, Limit, Mail, PAGE, PendingForm, Session, SignUp, Table, Token, User};
 
 pub use snapshot::Snapshot;
 
@@ -80,9 +80,10 @@ const fn mover<T: Table>(name: &'static str) -> Mover {
 }
 
 /// Every table, each behind those that it refers to (but for `users.session_id`).
-const TABLES: [Mover; 8] = [
+const TABLES: [Mover; 9] = [
     mover::<User>("users"),
     mover::<Session>("sessions"),
+    mover::<PendingForm>("pending_forms"),
     mover::<Mail>("outbox"),
     mover::<Limit>("limits"),
     mover::<Device>("devices"),

@@ -5,7 +5,9 @@ use diesel::{Insertable, Queryable};
 use serde::Serialize;
 
 use crate::db::AnyConnection;
-use crate::db::schema::{devices, events, limits, outbox, sessions, sign_ups, tokens, users};
+use crate::db::schema::{
+    devices, events, limits, outbox, pending_forms, sessions, sign_ups, tokens, users,
+};
 
 /// Rows of one read and one insert; with twelve columns far from SQLite's limit of 32,766 bind
 /// parameters and PostgreSQL's of 65,535.
@@ -71,6 +73,10 @@ pub(super) struct User {
     created_at: i64,
     password_changed_at: i64,
     confirmed_at: Option<i64>,
+    display_name: Option<String>,
+    time_zone: Option<String>,
+    disabled_at: Option<i64>,
+    delete_at: Option<i64>,
 }
 table_of!(User, users, id);
 
@@ -87,8 +93,18 @@ pub(super) struct Session {
     user_agent: String,
     ip: String,
     door_key: Option<String>,
+    failed_proofs: i32,
 }
 table_of!(Session, sessions, id);
+
+#[derive(Queryable, Insertable, Serialize)]
+#[diesel(table_name = pending_forms, treat_none_as_default_value = false)]
+pub(super) struct PendingForm {
+    session_id: String,
+    content: Vec<u8>,
+    expires_at: i64,
+}
+table_of!(PendingForm, pending_forms, session_id);
 
 #[derive(Queryable, Insertable, Serialize)]
 #[diesel(table_name = outbox, treat_none_as_default_value = false)]

@@ -1,5 +1,7 @@
 //! Guards: a handler's signature carries its authority. Guards only read.
 
+mod owner;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -16,6 +18,8 @@ use crate::accounts::session::Session;
 use crate::accounts::user::User;
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
+
+pub use owner::{Owner, RecentlySignedIn, lacks_proof};
 
 /// Somebody with a live session; nobody gets past it without one.
 #[derive(Clone)]

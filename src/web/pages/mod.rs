@@ -6,9 +6,11 @@ pub mod dev_mailbox;
 pub mod invitation;
 pub mod login;
 pub mod logout;
+mod mailed_link;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;
+pub mod sudo;
 pub mod unlock;
 pub mod welcome;
 

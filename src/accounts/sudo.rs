@@ -1,0 +1,237 @@
+//! Sudo: a sensitive deed asks for the password again when the last proof is old; its form waits,
+//! sealed, meanwhile (ASVS 7.5.1, 7.5.3).
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel::result::Error as QueryError;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::auth::Auth;
+use super::password::MAX_BYTES;
+use super::session::{Device, NewSession, Session, renew_session};
+use super::throttle::{Bucket, Deed, Limited, Quota, TakeError};
+use super::user::{User, UserKey, find_user_by};
+use super::{Broken, device};
+use crate::clock::{SKEW, Timestamp};
+use crate::db::batches::BATCH;
+use crate::db::schema::{pending_forms, sessions};
+use crate::db::{AnyConnection, DbError};
+
+/// How long a proof counts: long enough for an errand, short enough that a browser left open is no
+/// invitation.
+pub const FRESH: Duration = Duration::from_secs(10 * 60);
+/// How long a form waits for its sender's password.
+const FORM_LIFETIME: Duration = Duration::from_secs(10 * 60);
+/// Wrong passwords in one session, after which it ends: whoever has only its cookie must not have
+/// all day to guess (B-17).
+pub const MOST_FAILURES: i32 = 5;
+
+/// Somebody who is signed in and gives the password once more.
+pub struct Proof {
+    pub user: User,
+    pub session: Session,
+    pub password: SecretString,
+    pub device: Device,
+    /// What this browser's device cookie holds.
+    pub known_device: Option<String>,
+}
+
+/// The session goes on under a new id, and the form that waited.
+pub struct Proven {
+    pub session: NewSession,
+    pub form: Option<Vec<u8>>,
+}
+
+/// Why nothing is proven.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    #[error("wrong password")]
+    Wrong {
+        quota: Quota,
+        /// There were too many: the session is over.
+        ended: bool,
+    },
+    /// The session, or the password, is another one by now.
+    #[error("overtaken")]
+    Overtaken,
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl From<DbError> for ProveError {
+    fn from(error: DbError) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl From<QueryError> for ProveError {
+    fn from(error: QueryError) -> Self {
+        DbError::from(error).into()
+    }
+}
+
+impl From<TakeError> for ProveError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Limited(limited) => limited.into(),
+            TakeError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl Session {
+    /// Whether the last proof still counts. One of a day to come was written by a clock that was
+    /// wrong.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.since(self.authenticated_at) < FRESH && self.authenticated_at <= now + SKEW
+    }
+}
+
+impl Auth {
+    /// Compares the password with the user's, within the limits of that account. Each wrong one
+    /// counts against the session, too.
+    pub(super) async fn prove(&self, proof: &Proof, now: Timestamp) -> Result<(), ProveError> {
+        let client = Bucket::client_key(&proof.device.ip);
+        let place = self.hasher.reserve(&client).map_err(Broken::from)?;
+        let slip = self.take(Deed::Prove, vec![Bucket::owner(proof.user.id)], now).await?;
+        let stored = Some(proof.user.hashed_password.clone());
+        let right = if proof.password.expose_secret().len() > MAX_BYTES {
+            false
+        } else {
+            match self.hasher.verify_at(place, &proof.password, stored).await {
+                Ok(right) => right,
+                Err(full) => {
+                    self.take_back(slip).await?;
+                    return Err(Broken::from(full).into());
+                }
+            }
+        };
+        if right {
+            return Ok(self.take_back(slip).await?);
+        }
+        let id = proof.session.id.clone();
+        let ended = self.db.write(move |conn| Ok::<_, DbError>(count_failure(conn, &id)?)).await?;
+        Err(ProveError::Wrong { quota: slip.quota, ended })
+    }
+
+    /// The right password makes the session fresh, under a new id (ASVS 7.2.4).
+    pub async fn sudo(&self, proof: Proof, now: Timestamp) -> Result<Proven, ProveError> {
+        self.prove(&proof, now).await?;
+        let limits = self.config.sessions.clone();
+        let old = proof.session.id.clone();
+        let (session, sealed) = self
+            .db
+            .write(move |conn| {
+                let user = unchanged(conn, &proof.user)?.ok_or(ProveError::Overtaken)?;
+                let form = read_form(conn, &proof.session.id, now)?;
+                let known = device::remember(conn, proof.known_device.as_deref(), user.id, now)?;
+                let id = renew_session(conn, &proof.session, &proof.device, &limits, now)?;
+                let id = id.ok_or(ProveError::Overtaken)?;
+                let remembered = proof.session.remembered;
+                Ok::<_, ProveError>((
+                    NewSession { id, user, remembered, known_device: known },
+                    form,
+                ))
+            })
+            .await?;
+        // Sealed under another key: as good as none.
+        let form = sealed.and_then(|sealed| self.forms.open(&sealed, &old).ok());
+        Ok(Proven { session, form })
+    }
+
+    /// Keeps a session's form until the password comes; the one before goes.
+    pub async fn keep_form(
+        &self,
+        session: &Session,
+        form: &[u8],
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let id = session.id.clone();
+        let sealed = self.forms.seal(form, &id);
+        self.db
+            .write(move |conn| {
+                drop_form(conn, &id)?;
+                diesel::insert_into(pending_forms::table)
+                    .values((
+                        pending_forms::session_id.eq(&id),
+                        pending_forms::content.eq(sealed.clone()),
+                        pending_forms::expires_at.eq(now + FORM_LIFETIME),
+                    ))
+                    .execute(conn)?;
+                Ok(())
+            })
+            .await
+    }
+
+    /// The form that waits in a session, if one does.
+    pub async fn find_form(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>, DbError> {
+        let id = session.id.clone();
+        let sealed = self
+            .db
+            .read({
+                let id = id.clone();
+                move |conn| Ok::<_, DbError>(read_form(conn, &id, now)?)
+            })
+            .await?;
+        Ok(sealed.and_then(|sealed| self.forms.open(&sealed, &id).ok()))
+    }
+
+    /// Forgets the form that waits in a session.
+    pub async fn forget_form(&self, session: &Session) -> Result<(), DbError> {
+        let id = session.id.clone();
+        self.db.write(move |conn| Ok(drop_form(conn, &id)?)).await
+    }
+
+    /// Forgets forms that nobody proved; returns how many.
+    pub async fn purge_forms(&self, now: Timestamp) -> Result<usize, DbError> {
+        self.db
+            .write_in_batches(move |conn| {
+                let expired: Vec<String> = pending_forms::table
+                    .filter(pending_forms::expires_at.le(now))
+                    .order(pending_forms::expires_at)
+                    .limit(BATCH)
+                    .select(pending_forms::session_id)
+                    .load(conn)?;
+                let expired = pending_forms::session_id.eq_any(expired);
+                Ok(diesel::delete(pending_forms::table.filter(expired)).execute(conn)?)
+            })
+            .await
+    }
+}
+
+/// The user as they are now, unless the password has been changed since it was compared, or an
+/// operator keeps them out.
+pub(super) fn unchanged(conn: &mut AnyConnection, user: &User) -> QueryResult<Option<User>> {
+    let now = find_user_by(conn, UserKey::Id(user.id)).optional()?;
+    Ok(now.filter(|now| now.hashed_password == user.hashed_password && now.disabled_at.is_none()))
+}
+
+/// True when that was one too many and the session has ended.
+fn count_failure(conn: &mut AnyConnection, session: &str) -> QueryResult<bool> {
+    let row = sessions::table.find(session);
+    diesel::update(row)
+        .set(sessions::failed_proofs.eq(sessions::failed_proofs + 1))
+        .execute(conn)?;
+    let over = row.filter(sessions::failed_proofs.ge(MOST_FAILURES));
+    Ok(diesel::delete(over).execute(conn)? == 1)
+}
+
+fn read_form(
+    conn: &mut AnyConnection,
+    session: &str,
+    now: Timestamp,
+) -> QueryResult<Option<Vec<u8>>> {
+    let waiting = pending_forms::table.find(session).filter(pending_forms::expires_at.gt(now));
+    waiting.select(pending_forms::content).first(conn).optional()
+}
+
+fn drop_form(conn: &mut AnyConnection, session: &str) -> QueryResult<()> {
+    diesel::delete(pending_forms::table.find(session)).execute(conn).map(drop)
+}
