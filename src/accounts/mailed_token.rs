@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
+use super::user::User;
 use crate::clock::{SKEW, Timestamp};
 use crate::db::batches::BATCH;
 use crate::db::schema::tokens;
@@ -56,6 +57,17 @@ pub struct MailedToken {
     pub user_id: Option<i64>,
     pub email_key: String,
     pub email: String,
+}
+
+impl MailedToken {
+    /// For a mail to the address that the account has.
+    pub(super) fn to_owner(user: &User) -> Self {
+        Self {
+            user_id: Some(user.id),
+            email_key: user.email_key.clone(),
+            email: user.email.clone(),
+        }
+    }
 }
 
 impl Auth {

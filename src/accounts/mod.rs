@@ -12,6 +12,7 @@ pub mod password;
 pub mod password_reset;
 pub mod registration;
 pub mod revocation;
+pub mod secure_account;
 #[cfg(any(debug_assertions, feature = "bench"))]
 pub mod seed;
 pub mod session;

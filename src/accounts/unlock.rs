@@ -48,11 +48,7 @@ impl Auth {
         if !self.may_mail(conn, user, now)? {
             return Ok(None);
         }
-        let owner = MailedToken {
-            user_id: Some(user.id),
-            email_key: user.email_key.clone(),
-            email: user.email.clone(),
-        };
+        let owner = MailedToken::to_owner(user);
         let token = mailed_token::issue(conn, Purpose::Unlock, &owner, now)?;
         let letter = self.written(
             &user.email,

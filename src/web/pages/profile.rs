@@ -13,7 +13,7 @@ pub fn show(signed_in: SignedIn) -> Reply {
     // The password an account began with was never changed.
     let changed = Some(user.password_changed_at).filter(|at| *at > user.created_at);
     let page = Page::new("profile")
-        .with("password_changed", changed.map(|at| at.in_words()))
+        .with("password_changed", changed.map(|at| at.in_words_of(user.time_zone.as_deref())))
         .with("display_name", user.display_name)
         .with("time_zone", user.time_zone.unwrap_or_else(|| "UTC".to_owned()));
     Reply::page(page, (Status::Ok, json!({ "email": user.email })))
