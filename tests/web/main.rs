@@ -11,6 +11,7 @@ mod own_database;
 mod rows;
 mod watch;
 
+mod access; // the matrix of routes and who may ask
 mod clock; // B-105d: a clock that was wrong
 mod confirmation; // an account begins with a mail
 mod contract; // every row of the contract, for people and for programs
