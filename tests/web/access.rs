@@ -52,7 +52,7 @@ impl Entry {
 
     fn path(&self, app: &TestApp) -> String {
         if self.pattern() == "/static/<name>" {
-            let page = app.browser().get("/").text();
+            let page = app.browser().get("/").text().replace("&#x2F;", "/");
             let (_, rest) = page.split_once("href=\"/static/").expect("a stylesheet");
             return format!("/static/{}", rest.split_once('"').expect("its end").0);
         }
