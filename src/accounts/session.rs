@@ -213,6 +213,12 @@ pub(super) fn end_all_sessions(conn: &mut AnyConnection, user: i64) -> QueryResu
     diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(conn)
 }
 
+/// Ends the user's sessions but that one; returns how many there were.
+pub(super) fn end_other_sessions(conn: &mut AnyConnection, kept: &Session) -> QueryResult<usize> {
+    let others = sessions::user_id.eq(kept.user_id).and(sessions::id.ne(&kept.id));
+    diesel::delete(sessions::table.filter(others)).execute(conn)
+}
+
 fn end_session(conn: &mut AnyConnection, id: &str) -> QueryResult<bool> {
     Ok(diesel::delete(sessions::table.find(fingerprint(id))).execute(conn)? == 1)
 }
@@ -311,6 +317,12 @@ impl Auth {
     pub async fn destroy_session(&self, id: &str) -> Result<bool, DbError> {
         let id = id.to_owned();
         self.db.write(move |conn| Ok(end_session(conn, &id)?)).await
+    }
+
+    /// Ends the user's sessions but that one; returns how many there were.
+    pub async fn end_other_sessions(&self, kept: &Session) -> Result<usize, DbError> {
+        let kept = kept.clone();
+        self.db.write(move |conn| Ok(end_other_sessions(conn, &kept)?)).await
     }
 
     /// Writes down that a session was used just now, which moves its idle limit.

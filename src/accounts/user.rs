@@ -83,12 +83,16 @@ pub struct UserChanges {
 }
 
 impl UserChanges {
-    /// A new password from a mailed link: the outstanding reset token dies with the old one.
+    /// A new password from a mailed link, which proves that mail reaches the owner.
     pub fn new_password(hashed_password: String, now: Timestamp) -> Self {
+        Self { confirmed_at: Some(Some(now)), ..Self::other_password(hashed_password, now) }
+    }
+
+    /// Another password: the outstanding reset token dies with the one before.
+    pub fn other_password(hashed_password: String, now: Timestamp) -> Self {
         Self {
             hashed_password: Some(hashed_password),
             password_changed_at: Some(now),
-            confirmed_at: Some(Some(now)),
             reset_token: Some(None),
             reset_asked_at: Some(None),
             reset_email: Some(None),

@@ -29,9 +29,16 @@ impl Message for PasswordReset {
 #[derive(Serialize)]
 pub struct PasswordChanged {
     pub email: String,
-    /// The moment, in words, UTC.
+    /// The moment, in words.
     pub when: String,
-    pub reset_url: String,
+    /// From a mailed link, which logged out every device; else by somebody signed in.
+    pub by_link: bool,
+    /// Whether the other devices stayed signed in.
+    pub others_kept: bool,
+    /// Secures the account.
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
 }
 
 impl Message for PasswordChanged {

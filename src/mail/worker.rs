@@ -29,7 +29,7 @@ pub struct Wish<'a> {
     pub email: &'a str,
     /// Whose account it is about, once that is known.
     pub user: Option<i64>,
-    /// Where there is no account: which sign-up.
+    /// Where there is no account, which sign-up; else what there is to say of it.
     pub subject: Option<&'a str>,
     pub asked_at: Timestamp,
     pub now: Timestamp,

@@ -19,10 +19,13 @@ pub enum Notice {
     SentAgain,
     FormGone,
     GuessedAt,
+    PasswordChanged,
+    PasswordChangedOthersEnded,
+    OthersLoggedOut,
 }
 
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -30,6 +33,9 @@ impl Notice {
         Self::SentAgain,
         Self::FormGone,
         Self::GuessedAt,
+        Self::PasswordChanged,
+        Self::PasswordChangedOthersEnded,
+        Self::OthersLoggedOut,
     ];
 
     fn code(self) -> &'static str {
@@ -41,6 +47,9 @@ impl Notice {
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
             Self::GuessedAt => "guessed_at",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordChangedOthersEnded => "password_changed_others_ended",
+            Self::OthersLoggedOut => "others_logged_out",
         }
     }
 }

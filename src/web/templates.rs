@@ -91,6 +91,7 @@ mod tests {
                 "email": PAYLOAD,
                 "next": PAYLOAD,
                 "remember": true,
+                "keep_others": true,
                 "display_name": PAYLOAD,
                 "time_zone": PAYLOAD,
             },

@@ -38,6 +38,9 @@ pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
 pub const PROVE_FIRST: &str = "confirm your password with POST /sudo, then send this again";
 pub const PROVE_BY_POST: &str = "confirm your password with POST /sudo: password";
 pub const PROVEN: &str = "password confirmed";
+pub const CHANGE_PASSWORD_BY_PUT: &str =
+    "change the password with PUT /account/password: current_password, new_password";
+pub const OTHERS_LOGGED_OUT: &str = "all other devices are logged out";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub fn notice(notice: Notice) -> &'static str {
@@ -48,6 +51,11 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::PasswordChanged => "Your password is changed.",
+        Notice::PasswordChangedOthersEnded => {
+            "Your password is changed. All other devices are logged out."
+        }
+        Notice::OthersLoggedOut => "All other devices are logged out.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }

@@ -7,8 +7,10 @@ use diesel::connection::SimpleConnection;
 use gatehouse::accounts::Auth;
 use gatehouse::accounts::confirmation::Confirmation;
 use gatehouse::accounts::login::LogIn;
+use gatehouse::accounts::password_change::PasswordChange;
 use gatehouse::accounts::registration::{SignUp, SignedUp};
-use gatehouse::accounts::session::Beginning;
+use gatehouse::accounts::session::{Beginning, Device, Session};
+use gatehouse::accounts::sudo::Proof;
 use gatehouse::accounts::throttle::Deed;
 use gatehouse::accounts::user::{UserKey, find_user_by};
 use gatehouse::audit::{self, Event, journal};
@@ -42,6 +44,7 @@ pub fn take(kind: Kind) {
     sign_up_and_in(&service);
     many_devices(&service.auth);
     mailed_links(&service);
+    proofs(&service.auth);
     mails(&service);
     events(&place, &service);
     confirmed(&open(&format!("{FREE}\nconfirm_email = true")));
@@ -113,6 +116,36 @@ fn many_devices(auth: &Auth) {
         auth.create_session(ANN, Beginning::default(), Timestamp::now()).wait().expect("begun");
         auth.trust_device(user, Timestamp::now()).wait().expect("known");
     }
+}
+
+/// The password once more, wrong and right; a form that waits for it; a new one.
+fn proofs(auth: &Auth) {
+    let now = Timestamp::now();
+    let attempt = LogIn {
+        email: ANN.to_owned(),
+        password: secret(NEW_PASSWORD),
+        beginning: Beginning::default(),
+    };
+    let begun = auth.log_in(attempt, now).wait().expect("logged in");
+    let (_, session) = auth.find_session(&begun.id, now).wait().expect("found").expect("alive");
+    let proof = |session: &Session, password: &str| Proof {
+        user: begun.user.clone(),
+        session: session.clone(),
+        password: secret(password),
+        device: Device::default(),
+        known_device: Some(begun.known_device.clone()),
+    };
+    assert!(auth.sudo(proof(&session, "not that one"), None, now).wait().is_err());
+    let key = auth.keep_form(&session, b"a form", now).wait().expect("kept");
+    auth.find_form(&session, &key, now).wait().expect("found").expect("there");
+    auth.forget_form(&session).wait().expect("forgotten");
+    let proven = auth.sudo(proof(&session, NEW_PASSWORD), Some(&key), now).wait().expect("proven");
+    let id = proven.session.id;
+    let (_, session) = auth.find_session(&id, now).wait().expect("found").expect("alive");
+    auth.end_other_sessions(&session).wait().expect("ended");
+    let proof = proof(&session, NEW_PASSWORD);
+    let change = PasswordChange { proof, new_password: secret(PASSWORD), keep_others: false };
+    auth.change_password(change, now).wait().expect("changed");
 }
 
 /// The last word of that kind in the mails so far.
@@ -208,6 +241,7 @@ fn a_clock_set_back(service: &Service) {
 
 fn purge(service: &Service) {
     let (auth, later) = (&service.auth, Timestamp::now() + YEAR);
+    auth.purge_forms(later).wait().expect("purged");
     auth.purge_sessions(later).wait().expect("purged");
     auth.purge_limits(later).wait().expect("purged");
     auth.purge_devices(later).wait().expect("purged");

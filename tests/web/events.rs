@@ -1,6 +1,7 @@
 //! Security events: each deed and each refusal leaves its own, with the user's id and no secret.
 
-mod journal; // how rows are written, merged, lost and forgotten
+mod journal;
+mod own_account; // what owners do, with a proof or for want of one // how rows are written, merged, lost and forgotten
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -300,7 +301,10 @@ fn overload() -> BTreeSet<String> {
 #[test]
 fn b10_to_b98_each_deed_and_each_refusal_leaves_its_event() {
     let seen: BTreeSet<String> =
-        [accounts(), admissions(), requests(), faults()].into_iter().flatten().collect();
+        [accounts(), own_account::at_work(), admissions(), requests(), faults()]
+            .into_iter()
+            .flatten()
+            .collect();
     // A new key and a backup are tried on the running program (tests/moving). Hashing that differs is
     // the processor's doing: accounts/hasher/tests.rs puts a wrong one in its place.
     let elsewhere = [Event::MailLost, Event::Restored, Event::HashingDiffers];

@@ -184,7 +184,10 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
     let changed = PasswordChanged {
         email: email.to_owned(),
         when: email.to_owned(),
-        reset_url: messages.link("/reset_password"),
+        by_link: false,
+        others_kept: false,
+        link: messages.link("/secure_account/0123"),
+        days: 7,
     };
     let test = Test { when: email.to_owned() };
     let (email, link) = (email.to_owned(), messages.link("/unlock/0123"));

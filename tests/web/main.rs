@@ -34,6 +34,7 @@ mod login; // sameness, hash upgrades, long passwords, a full queue
 mod mail; // the outbox and its worker
 mod next; // redirect targets
 mod pages; // escaping, titles, forms shown again
+mod password_change; // the one so far and a new one
 mod password_reset; // ask, open the link, choose a new password
 mod properties; // what holds for any input
 mod races; // many at once
@@ -41,4 +42,5 @@ mod reset_token; // what kills a token, and what does not
 mod session; // cookies: forged, planted, replayed
 mod session_life; // limits, several devices, what is stored
 mod sign_up; // closed, by domain, for people and not programs
+mod sudo; // the password once more, for what is sensitive
 mod traps; // the framework's snares that the code is built around

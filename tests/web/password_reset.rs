@@ -248,7 +248,7 @@ fn b31_b45_a_new_password_ends_every_session_logs_nobody_in_and_tells_the_owner(
     let mails = app.mailbox();
     assert_eq!((mails.len(), mails[0].to.as_str()), (2, ANN));
     assert_eq!(mails[0].subject, "Your Gatehouse password was changed");
-    assert!(mails[0].text.contains("http://127.0.0.1:8000/reset_password\n"), "{}", mails[0].text);
+    assert!(mails[0].text.contains("http://127.0.0.1:8000/secure_account/"), "{}", mails[0].text);
 }
 
 #[test]
