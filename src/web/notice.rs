@@ -19,10 +19,12 @@ pub enum Notice {
     SentAgain,
     FormGone,
     GuessedAt,
+    EmailChanged,
+    AccountSecured,
 }
 
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -30,6 +32,8 @@ impl Notice {
         Self::SentAgain,
         Self::FormGone,
         Self::GuessedAt,
+        Self::EmailChanged,
+        Self::AccountSecured,
     ];
 
     fn code(self) -> &'static str {
@@ -41,6 +45,8 @@ impl Notice {
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
             Self::GuessedAt => "guessed_at",
+            Self::EmailChanged => "email_changed",
+            Self::AccountSecured => "account_secured",
         }
     }
 }

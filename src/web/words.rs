@@ -38,6 +38,13 @@ pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
 pub const PROVE_FIRST: &str = "confirm your password with POST /sudo, then send this again";
 pub const PROVE_BY_POST: &str = "confirm your password with POST /sudo: password";
 pub const PROVEN: &str = "password confirmed";
+pub const EMAIL_BY_POST: &str = "ask for another address with POST /account/email: email";
+pub const EMAIL_ASKED: &str = "look into the mail of the new address";
+pub const EMAIL_CHANGE_LIVE: &str = "change the address with POST /email_change/confirm: token";
+pub const EMAIL_CHANGED: &str = "email changed";
+pub const SECURE_BY_POST: &str = "secure the account with POST /account/secure";
+pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/confirm: token";
+pub const ACCOUNT_SECURED: &str = "everybody is logged out; choose a new password by mail";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub fn notice(notice: Notice) -> &'static str {
@@ -48,6 +55,10 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::EmailChanged => "Your account has its new e-mail address.",
+        Notice::AccountSecured => {
+            "Everybody is logged out of your account, and its password no longer works."
+        }
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }
@@ -70,6 +81,7 @@ pub fn field_error(field: &str, error: FieldError) -> String {
             "This address has an account already. Log in, or reset its password.".to_owned()
         }
         FieldError::Domain => "Addresses of this domain cannot sign up here.".to_owned(),
+        FieldError::SameEmail => "This is the address you have now. Enter another.".to_owned(),
         FieldError::WrongPassword => "This is not your password. Try again.".to_owned(),
         FieldError::NotByHand => {
             "That was too fast for us, or the form was open for too long. Please send it again."

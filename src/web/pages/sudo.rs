@@ -21,16 +21,22 @@ use crate::web::{session_cookie, words};
 
 /// What nobody may do with a stolen cookie alone. It is serialized to be sealed, and for nothing else.
 #[derive(Serialize, Deserialize)]
-pub enum Deed {}
+pub enum Deed {
+    ChangeEmail { email: String },
+}
 
 impl Deed {
     /// Names the deed to the template, which has its words.
     fn name(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::ChangeEmail { .. } => "change_email",
+        }
     }
 
-    async fn carry_out(self, _owner: &Owner<'_>) -> Result<Reply, WebError> {
-        match self {}
+    async fn carry_out(self, owner: &Owner<'_>) -> Result<Reply, WebError> {
+        match self {
+            Self::ChangeEmail { email } => super::email_change::ask(owner, email).await,
+        }
     }
 }
 
