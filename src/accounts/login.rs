@@ -100,8 +100,7 @@ impl Auth {
         let failures = self.failures_before(&user, now).await?;
         let limits = self.config.sessions.clone();
         let auth = self.clone();
-        let device = attempt.beginning.device.clone();
-        let (session, told) = self
+        let session = self
             .db
             .write(move |conn| {
                 // The password may have been changed while its hash was being compared.
@@ -118,11 +117,11 @@ impl Auth {
                 give_back(conn, &slip)?;
                 let told = auth.tell_of_log_in(conn, &user, &attempt.beginning, failures, now)?;
                 let session = start_known(conn, user.clone(), &attempt.beginning, &limits, now)?;
-                Ok((session, told))
+                Ok::<_, LogInError>(NewSession { told, ..session })
             })
             .await?;
-        if told {
-            self.log_in_was_told(session.user.id, device);
+        if session.told {
+            self.bell.ring();
         }
         Ok(session)
     }

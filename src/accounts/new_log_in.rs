@@ -8,9 +8,9 @@ use diesel::prelude::*;
 use super::auth::Auth;
 use super::device;
 use super::mailed_token::Purpose;
-use super::session::{Beginning, Device};
+use super::session::Beginning;
 use super::user::User;
-use crate::audit::{self, Event, Source, journal};
+use crate::audit::journal;
 use crate::clock::Timestamp;
 use crate::db::schema::{devices, sessions};
 use crate::db::{AnyConnection, DbError};
@@ -34,9 +34,7 @@ impl Auth {
         now: Timestamp,
     ) -> Result<i64, DbError> {
         let id = user.id;
-        self.db
-            .read(move |conn| Ok(journal::failures_since(conn, id, now - FAILURES_COUNT)?))
-            .await
+        self.db.read(move |conn| Ok(journal::failures_since(conn, id, now - FAILURES_COUNT)?)).await
     }
 
     /// Mails the owner where there is something to tell; true when it did. For the transaction of
@@ -73,14 +71,6 @@ impl Auth {
         let note = Note::dying_to_user(Kind::NewLogIn, user.id, now + lifetime);
         self.outbox.add(conn, &note, &letter, now)?;
         Ok(true)
-    }
-
-    /// Once the log-in and its mail are written.
-    pub(super) fn log_in_was_told(&self, user: i64, device: Device) {
-        let Device { ip, user_agent } = device;
-        let source = Source { ip, user_agent, ..self.journal.inside() };
-        audit::record(Event::NewLogInTold, Some(user), &source);
-        self.bell.ring();
     }
 }
 

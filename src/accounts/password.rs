@@ -207,9 +207,14 @@ mod tests {
         let good = hash_password(&password, cost).expect("hashed");
         let time = |stored: Option<&str>| work(stored, cost);
         let usual = time(Some(&good));
-        for broken in
-            [None, Some(""), Some(NO_PASSWORD), Some("$2b$08$short"), Some("sha384$"), Some("md5$x")]
-        {
+        for broken in [
+            None,
+            Some(""),
+            Some(NO_PASSWORD),
+            Some("$2b$08$short"),
+            Some("sha384$"),
+            Some("md5$x"),
+        ] {
             assert!(!verify_password(&password, broken, cost), "{broken:?}");
             assert!(time(broken) * 2 > usual, "{broken:?} was refused sooner");
         }

@@ -216,10 +216,9 @@ impl Auth {
             }
             // Written with the deed they tell of, and with links that nothing can write anew.
             Kind::EmailChange => self.compose_email_change(conn, wish),
-            Kind::Invitation
-            | Kind::EmailChanged
-            | Kind::NewLogIn
-            | Kind::DeletionAsked => Ok(None),
+            Kind::Invitation | Kind::EmailChanged | Kind::NewLogIn | Kind::DeletionAsked => {
+                Ok(None)
+            }
         }
     }
 

@@ -6,11 +6,11 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
+use super::device;
 use super::mailed_token::{self, LinkError, MailedToken, Purpose};
 use super::password::NO_PASSWORD;
 use super::session::end_all_sessions;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
-use super::device;
 use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::{tokens, users};
 use crate::db::{AnyConnection, DbError};
@@ -105,10 +105,7 @@ impl Auth {
 }
 
 /// The account of a token, whatever address it has by now.
-pub(super) fn owner_of(
-    conn: &mut AnyConnection,
-    token: &MailedToken,
-) -> QueryResult<Option<User>> {
+pub(super) fn owner_of(conn: &mut AnyConnection, token: &MailedToken) -> QueryResult<Option<User>> {
     match token.user_id {
         Some(id) => find_user_by(conn, UserKey::Id(id)).optional(),
         None => Ok(None),

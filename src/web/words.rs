@@ -80,7 +80,7 @@ pub fn field_error(field: &str, error: FieldError) -> String {
         FieldError::EmailTaken => {
             "This address has an account already. Log in, or reset its password.".to_owned()
         }
-        FieldError::Domain => "Addresses of this domain cannot sign up here.".to_owned(),
+        FieldError::Domain => "Addresses of this domain cannot be used here.".to_owned(),
         FieldError::SameEmail => "This is the address you have now. Enter another.".to_owned(),
         FieldError::WrongPassword => "This is not your password. Try again.".to_owned(),
         FieldError::NotByHand => {

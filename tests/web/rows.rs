@@ -57,6 +57,19 @@ impl TestApp {
         self.folder.database.raw()
     }
 
+    /// The names of what happened to one account, or to nobody's, oldest first.
+    pub fn events_of(&self, user: Option<i64>) -> Vec<String> {
+        use gatehouse::db::schema::events;
+
+        self.auth().journal().flush();
+        events::table
+            .filter(events::user_id.is_not_distinct_from(user))
+            .order(events::id)
+            .select(events::event)
+            .load(&mut self.database())
+            .expect("events")
+    }
+
     /// Every row of every table, as text: to see that nothing changed.
     pub fn dump(&self) -> String {
         use gatehouse::accounts::session::Session;

@@ -9,9 +9,9 @@ use serde_json::json;
 use super::mailed_link::{MailedLink, TokenForm};
 use super::sudo::{self, Deed};
 use super::{AddressForm, limited};
+use crate::accounts::Auth;
 use crate::accounts::email_change::AskError;
 use crate::accounts::mailed_token::{LinkError, Purpose};
-use crate::accounts::Auth;
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::web::client::Client;
@@ -105,9 +105,8 @@ pub async fn show_confirm(
 ) -> Result<Reply, WebError> {
     let Some(new) = LINK.brought(auth, site, jar).await? else { return Ok(LINK.dead()) };
     let Some(user) = auth.account_of(&new).await? else { return Ok(LINK.dead()) };
-    let page = Page::new("email_change/confirm")
-        .with("email", user.email)
-        .with("new_email", new.email);
+    let page =
+        Page::new("email_change/confirm").with("email", user.email).with("new_email", new.email);
     Ok(Reply::form_page(page, words::EMAIL_CHANGE_LIVE))
 }
 
