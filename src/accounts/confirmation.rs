@@ -14,7 +14,7 @@ use super::registration::SignedUp;
 use super::session::{Beginning, NewSession, start_known};
 use super::throttle::{Bucket, Deed, Limited, TakeError};
 use super::user::{AddUserError, UserChanges, UserKey, add_user, find_user_by, update_user};
-use super::{Broken, FieldError, FieldErrors};
+use super::{Broken, FieldError, FieldErrors, secure_account};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::batches::BATCH;
 use crate::db::schema::sign_ups;
@@ -233,6 +233,10 @@ impl Auth {
                 },
             )?;
             return Ok(Some(Composed { user: Some(owner.id), letter }));
+        }
+        if let Some(owner) = secure_account::reserved(conn, &pending.email_key, None, wish.now)? {
+            let letter = self.wanted_letter(&owner)?;
+            return Ok(Some(Composed { user: None, letter }));
         }
         let token = generate_token();
         diesel::update(sign_ups::table.find(id))

@@ -97,8 +97,11 @@ impl Auth {
         } else {
             None
         };
+        let failures = self.failures_before(&user, now).await?;
         let limits = self.config.sessions.clone();
-        self.db
+        let auth = self.clone();
+        let session = self
+            .db
             .write(move |conn| {
                 // The password may have been changed while its hash was being compared.
                 if unchanged(conn, &user)?.is_none() {
@@ -112,9 +115,15 @@ impl Auth {
                     update_user(conn, user.id, &changes)?;
                 }
                 give_back(conn, &slip)?;
-                Ok(start_known(conn, user.clone(), &attempt.beginning, &limits, now)?)
+                let told = auth.tell_of_log_in(conn, &user, &attempt.beginning, failures, now)?;
+                let session = start_known(conn, user.clone(), &attempt.beginning, &limits, now)?;
+                Ok::<_, LogInError>(NewSession { told, ..session })
             })
-            .await
+            .await?;
+        if session.told {
+            self.bell.ring();
+        }
+        Ok(session)
     }
 
     /// Whether the address is unknown, its hash broken or the password wrong: one bcrypt.

@@ -4,10 +4,12 @@ pub mod auth;
 pub mod confirmation;
 pub mod device;
 pub mod email;
+pub mod email_change;
 pub mod hasher;
 pub mod invitation;
 pub mod login;
 pub mod mailed_token;
+mod new_log_in;
 mod new_password;
 pub mod password;
 pub mod password_change;
@@ -74,6 +76,8 @@ pub enum FieldError {
     NotUtf8,
     Unknown,
     Email(email::EmailError),
+    /// The address that the account has.
+    SameEmail,
     Password(password::PasswordError),
     EmailTaken,
     /// Sign-up is for addresses of other domains.

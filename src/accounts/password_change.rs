@@ -93,6 +93,7 @@ impl Auth {
         let id = id.ok_or(ProveError::Overtaken)?;
         let how = if *keep_others { How::KeepingOthers } else { How::EndingOthers };
         self.settle_new_password(conn, &user, how, now)?;
-        Ok(NewSession { id, user, remembered: proof.session.remembered, known_device })
+        let remembered = proof.session.remembered;
+        Ok(NewSession { id, user, remembered, known_device, told: false })
     }
 }

@@ -15,10 +15,10 @@ use crate::audit::{self, Event};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
-use crate::mail::Kind;
 use crate::mail::messages::PasswordReset;
 use crate::mail::outbox::{self, Composed, Content, Note};
 use crate::mail::worker::{Compose, Wish};
+use crate::mail::{Kind, Letter};
 use crate::tokens::{fingerprint, generate_token};
 
 /// Why the password is the old one still.
@@ -182,11 +182,10 @@ impl Auth {
                 }
             }
             // Written with the deed they tell of, and with links that nothing can write anew.
-            Kind::Invitation
-            | Kind::EmailChange
-            | Kind::EmailChanged
-            | Kind::NewLogIn
-            | Kind::DeletionAsked => Ok(None),
+            Kind::EmailChange => self.compose_email_change(conn, wish),
+            Kind::Invitation | Kind::EmailChanged | Kind::NewLogIn | Kind::DeletionAsked => {
+                Ok(None)
+            }
         }
     }
 
@@ -205,15 +204,33 @@ impl Auth {
         };
         // The links of earlier mails are dead now; those still waiting need not go.
         outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
-        let letter = self.written(
+        Ok(Some(Composed { user: Some(user.id), letter: self.reset_letter(user, &token)? }))
+    }
+
+    /// Mails the link to a new password in the transaction of a deed that leaves the owner none. No
+    /// limit holds it back: whoever used up its mails would keep the owner out.
+    pub(super) fn start_reset(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let token = store_new_token(conn, user, now, now)?.ok_or(QueryError::NotFound)?;
+        let letter = Content::Letter(self.reset_letter(user, &token)?);
+        let end = now + self.config.reset_lifetime;
+        let note = Note::dying_to_user(Kind::PasswordReset, user.id, end);
+        Ok(self.outbox.add(conn, &note, &letter, now)?)
+    }
+
+    fn reset_letter(&self, user: &User, token: &SecretString) -> Result<Letter, DbError> {
+        self.written(
             &user.email,
             &PasswordReset {
                 email: user.email.clone(),
                 link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),
                 minutes: self.config.reset_minutes(),
             },
-        )?;
-        Ok(Some(Composed { user: Some(user.id), letter }))
+        )
     }
 }
 

@@ -75,6 +75,8 @@ pub struct NewSession {
     pub remembered: bool,
     /// What the device cookie shall hold.
     pub known_device: String,
+    /// A mail tells its owner of it.
+    pub told: bool,
 }
 
 /// A row of `sessions`.
@@ -119,7 +121,7 @@ pub(super) fn start_known(
 ) -> QueryResult<NewSession> {
     let id = start_session(conn, user.id, beginning, limits, now)?;
     let known_device = device::remember(conn, beginning.known_device.as_deref(), user.id, now)?;
-    Ok(NewSession { id, user, remembered: beginning.remembered, known_device })
+    Ok(NewSession { id, user, remembered: beginning.remembered, known_device, told: false })
 }
 
 /// Stores a new session of `user` and makes it their most recent; returns what the cookie holds.

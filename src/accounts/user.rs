@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 use super::email::Email;
+use super::secure_account;
 use crate::clock::Timestamp;
 use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
@@ -111,13 +112,16 @@ pub enum AddUserError {
 }
 
 /// Inserts a user. The unique index on the folded address decides who is first, also when two
-/// requests race.
+/// requests race. An address that its last owner may still take back counts as taken.
 pub fn add_user(
     conn: &mut AnyConnection,
     email: &Email,
     hashed_password: &str,
     now: Timestamp,
 ) -> Result<User, AddUserError> {
+    if secure_account::is_taken(conn, email.key(), None, now).map_err(DbError::from)? {
+        return Err(AddUserError::EmailTaken);
+    }
     diesel::insert_into(users::table)
         .values((
             users::email.eq(email.as_typed()),

@@ -180,6 +180,20 @@ pub fn newest(conn: &mut AnyConnection, user: Option<i64>, most: i64) -> QueryRe
     rows.limit(most).load(conn)
 }
 
+/// Log-ins of one person that failed since the last that went well, or since `start`.
+pub fn failures_since(conn: &mut AnyConnection, user: i64, start: Timestamp) -> QueryResult<i64> {
+    const MOST: i64 = 100;
+    let failed = Event::LogInFailed.name();
+    let rows: Vec<(String, i64)> = events::table
+        .filter(events::user_id.eq(user).and(events::at.gt(start)))
+        .filter(events::event.eq_any([failed, Event::LoggedIn.name()]))
+        .order((events::at.desc(), events::id.desc()))
+        .limit(MOST)
+        .select((events::event, events::times))
+        .load(conn)?;
+    Ok(rows.iter().take_while(|(event, _)| event == failed).map(|(_, times)| times).sum())
+}
+
 /// An event that no request brought about, in the transaction of its deed.
 pub fn write_with(conn: &mut AnyConnection, event: Event, at: Timestamp) -> QueryResult<()> {
     let none = String::new;

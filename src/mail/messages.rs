@@ -96,6 +96,78 @@ impl Message for Invitation {
     const NAME: &'static str = "invitation";
 }
 
+/// The link that makes a new address the account's.
+#[derive(Serialize)]
+pub struct EmailChange {
+    pub email: String,
+    pub new_email: String,
+    pub link: String,
+    /// How long the link lives, in hours.
+    pub hours: u64,
+}
+
+impl Message for EmailChange {
+    const NAME: &'static str = "email_change";
+}
+
+/// Tells the owner of an address that somebody wants it for an account of theirs.
+#[derive(Serialize)]
+pub struct AddressWanted {
+    pub email: String,
+}
+
+impl Message for AddressWanted {
+    const NAME: &'static str = "address_wanted";
+}
+
+/// Tells the address that an account had what it has now, and how to undo that.
+#[derive(Serialize)]
+pub struct EmailChanged {
+    pub email: String,
+    pub new_email: String,
+    /// The moment, in words.
+    pub when: String,
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
+}
+
+impl Message for EmailChanged {
+    const NAME: &'static str = "email_changed";
+}
+
+/// Tells the address that an account has now.
+#[derive(Serialize)]
+pub struct EmailConfirmed {
+    pub email: String,
+    /// The moment, in words.
+    pub when: String,
+}
+
+impl Message for EmailConfirmed {
+    const NAME: &'static str = "email_confirmed";
+}
+
+/// Tells the owner of a log-in from a new browser, or after many that failed.
+#[derive(Serialize)]
+pub struct NewLogIn {
+    pub email: String,
+    /// The moment, in words.
+    pub when: String,
+    pub ip: String,
+    pub device: String,
+    pub new_browser: bool,
+    /// Log-ins that failed before; 0 where they are not worth a word.
+    pub failures: i64,
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
+}
+
+impl Message for NewLogIn {
+    const NAME: &'static str = "new_log_in";
+}
+
 /// What `gatehouse mail test` sends.
 #[derive(Serialize)]
 pub struct Test {

@@ -22,10 +22,12 @@ pub enum Notice {
     PasswordChanged,
     PasswordChangedOthersEnded,
     OthersLoggedOut,
+    EmailChanged,
+    AccountSecured,
 }
 
 impl Notice {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -36,6 +38,8 @@ impl Notice {
         Self::PasswordChanged,
         Self::PasswordChangedOthersEnded,
         Self::OthersLoggedOut,
+        Self::EmailChanged,
+        Self::AccountSecured,
     ];
 
     fn code(self) -> &'static str {
@@ -50,6 +54,8 @@ impl Notice {
             Self::PasswordChanged => "password_changed",
             Self::PasswordChangedOthersEnded => "password_changed_others_ended",
             Self::OthersLoggedOut => "others_logged_out",
+            Self::EmailChanged => "email_changed",
+            Self::AccountSecured => "account_secured",
         }
     }
 }

@@ -126,6 +126,9 @@ mod tests {
             "unlock": PAYLOAD,
             "hours": 24,
             "same_browser": false,
+            "new_email": PAYLOAD,
+            "from_mail": true,
+            "restored": PAYLOAD,
         })
     }
 

@@ -41,6 +41,13 @@ pub const PROVEN: &str = "password confirmed";
 pub const CHANGE_PASSWORD_BY_PUT: &str =
     "change the password with PUT /account/password: current_password, new_password";
 pub const OTHERS_LOGGED_OUT: &str = "all other devices are logged out";
+pub const EMAIL_BY_POST: &str = "ask for another address with POST /account/email: email";
+pub const EMAIL_ASKED: &str = "look into the mail of the new address";
+pub const EMAIL_CHANGE_LIVE: &str = "change the address with POST /email_change/confirm: token";
+pub const EMAIL_CHANGED: &str = "email changed";
+pub const SECURE_BY_POST: &str = "secure the account with POST /account/secure";
+pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/confirm: token";
+pub const ACCOUNT_SECURED: &str = "everybody is logged out; choose a new password by mail";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub fn notice(notice: Notice) -> &'static str {
@@ -56,6 +63,10 @@ pub fn notice(notice: Notice) -> &'static str {
             "Your password is changed. All other devices are logged out."
         }
         Notice::OthersLoggedOut => "All other devices are logged out.",
+        Notice::EmailChanged => "Your account has its new e-mail address.",
+        Notice::AccountSecured => {
+            "Everybody is logged out of your account, and its password no longer works."
+        }
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }
@@ -77,7 +88,8 @@ pub fn field_error(field: &str, error: FieldError) -> String {
         FieldError::EmailTaken => {
             "This address has an account already. Log in, or reset its password.".to_owned()
         }
-        FieldError::Domain => "Addresses of this domain cannot sign up here.".to_owned(),
+        FieldError::Domain => "Addresses of this domain cannot be used here.".to_owned(),
+        FieldError::SameEmail => "This is the address you have now. Enter another.".to_owned(),
         FieldError::WrongPassword => "This is not your password. Try again.".to_owned(),
         FieldError::NotByHand => {
             "That was too fast for us, or the form was open for too long. Please send it again."

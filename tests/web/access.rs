@@ -206,7 +206,12 @@ fn a_fresh_proof_opens_everything_of_ones_own() {
             (None, _) => &[200, 303, 406],
         };
         let text = answer.text();
-        assert!(expected.contains(&answer.status.code), "{} {}: {text}", entry.route, answer.status);
+        assert!(
+            expected.contains(&answer.status.code),
+            "{} {}: {text}",
+            entry.route,
+            answer.status
+        );
     }
 }
 

@@ -89,8 +89,11 @@ fn accounts() -> BTreeSet<String> {
     watched.leaves(&twice, |app| app.program().post("/users", &PAIR));
     let short = [("email", BOB), ("password", "short")];
     watched.leaves(&twice, |app| app.program().post("/users", &short));
-    for visitor in [watched.app.program(), watched.app.browser()] {
-        watched.leaves(&[("logged_in", HERS)], |_| visitor.post("/sessions", &PAIR));
+    let first: &[_] = &[("logged_in", HERS)];
+    let elsewhere: &[_] = &[("logged_in", HERS), ("new_log_in_told", HERS)];
+    for (visitor, expected) in [(watched.app.program(), first), (watched.app.browser(), elsewhere)]
+    {
+        watched.leaves(expected, |_| visitor.post("/sessions", &PAIR));
         watched.leaves(&[("log_in_failed", HERS)], |_| visitor.post("/sessions", &WRONG));
         let unknown = [("email", BOB), ("password", PASSWORD)];
         watched.leaves(&[("log_in_failed", None)], |_| visitor.post("/sessions", &unknown));
@@ -106,6 +109,24 @@ fn accounts() -> BTreeSet<String> {
         });
     }
     resets(&watched);
+    watched.seen.into_inner()
+}
+
+/// Another address, and what undoes it.
+fn addresses() -> BTreeSet<String> {
+    let watched = Watched::with("");
+    let ann = watched.app.signed_up(ANN);
+    watched.leaves(&[("email_change_asked", HERS)], |_| {
+        ann.post("/account/email", &[("email", BOB)]);
+    });
+    let link = mailed(&watched.app, "/email_change/");
+    watched.leaves(&[], |_| ann.get(&link));
+    watched.leaves(&[("email_changed", HERS)], |_| ann.post("/email_change/confirm", &[]));
+    watched.leaves(&[("email_change_refused", None)], |app| app.program().get(&link));
+    let link = mailed(&watched.app, "/secure_account/");
+    watched.leaves(&[], |_| ann.get(&link));
+    watched.leaves(&[("account_secured", HERS)], |_| ann.post("/secure_account/confirm", &[]));
+    watched.leaves(&[("secure_refused", None)], |app| app.program().get(&link));
     watched.seen.into_inner()
 }
 
@@ -301,7 +322,7 @@ fn overload() -> BTreeSet<String> {
 #[test]
 fn b10_to_b98_each_deed_and_each_refusal_leaves_its_event() {
     let seen: BTreeSet<String> =
-        [accounts(), own_account::at_work(), admissions(), requests(), faults()]
+        [accounts(), addresses(), own_account::at_work(), admissions(), requests(), faults()]
             .into_iter()
             .flatten()
             .collect();

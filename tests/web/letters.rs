@@ -6,7 +6,8 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AlreadyRegistered, ConfirmEmail, Invitation, PasswordChanged, PasswordReset, Test, Unlock,
+    AddressWanted, AlreadyRegistered, ConfirmEmail, EmailChange, EmailChanged, EmailConfirmed,
+    Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
@@ -198,12 +199,42 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         login_url: messages.link("/login"),
         reset_url: messages.link("/reset_password"),
     };
+    let change = EmailChange {
+        email: email.clone(),
+        new_email: email.clone(),
+        link: link.clone(),
+        hours: 24,
+    };
+    let wanted = AddressWanted { email: email.clone() };
+    let new_address = EmailChanged {
+        email: email.clone(),
+        new_email: email.clone(),
+        when: email.clone(),
+        link: link.clone(),
+        days: 7,
+    };
+    let confirmed = EmailConfirmed { email: email.clone(), when: email.clone() };
+    let log_in = NewLogIn {
+        email: email.clone(),
+        when: email.clone(),
+        ip: email.clone(),
+        device: email.clone(),
+        new_browser: true,
+        failures: 5,
+        link: link.clone(),
+        days: 7,
+    };
     let invitation = Invitation { email, link, days: 7 };
     [
         ("unlock", messages.write(ANN, &unlock)),
         ("confirm_email", messages.write(ANN, &confirm)),
         ("already_registered", messages.write(ANN, &taken)),
         ("invitation", messages.write(ANN, &invitation)),
+        ("email_change", messages.write(ANN, &change)),
+        ("address_wanted", messages.write(ANN, &wanted)),
+        ("email_changed", messages.write(ANN, &new_address)),
+        ("email_confirmed", messages.write(ANN, &confirmed)),
+        ("new_log_in", messages.write(ANN, &log_in)),
         ("password_reset", messages.write(ANN, &reset)),
         ("password_changed", messages.write(ANN, &changed)),
         ("test", messages.write(ANN, &test)),

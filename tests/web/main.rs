@@ -4,6 +4,7 @@
 mod answer;
 mod app;
 mod crowd;
+mod mailed;
 mod overtake;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../own_database/mod.rs"]
@@ -20,6 +21,7 @@ mod corrupt; // B-89b: rows that nobody of ours wrote
 mod cross_site; // D5: the door, walked route by route
 mod disguise; // methods and content types that are not what they say
 mod email; // one person, many spellings
+mod email_change; // another address: asked for, confirmed, undone
 mod events; // what is written down of deeds and refusals
 mod faults; // a database that fails
 mod forward_auth; // the door to other applications
@@ -32,6 +34,7 @@ mod letters; // what a mail says, and its headers
 mod limits; // D.2 and D.9: how often strangers may try, and whose address counts
 mod login; // sameness, hash upgrades, long passwords, a full queue
 mod mail; // the outbox and its worker
+mod new_log_in; // a log-in that its owner should hear of
 mod next; // redirect targets
 mod pages; // escaping, titles, forms shown again
 mod password_change; // the one so far and a new one
@@ -39,6 +42,7 @@ mod password_reset; // ask, open the link, choose a new password
 mod properties; // what holds for any input
 mod races; // many at once
 mod reset_token; // what kills a token, and what does not
+mod secure_account; // one link that throws out whoever should not be there
 mod session; // cookies: forged, planted, replayed
 mod session_life; // limits, several devices, what is stored
 mod sign_up; // closed, by domain, for people and not programs

@@ -57,6 +57,16 @@ impl TestApp {
         self.folder.database.raw()
     }
 
+    /// The names of what happened to one account, or to nobody's, oldest first.
+    pub fn events_of(&self, user: Option<i64>) -> Vec<String> {
+        use gatehouse::db::schema::events;
+
+        self.auth().journal().flush();
+        let rows = events::table.order(events::id).select((events::user_id, events::event));
+        let rows: Vec<(Option<i64>, String)> = rows.load(&mut self.database()).expect("events");
+        rows.into_iter().filter(|(whose, _)| *whose == user).map(|(_, event)| event).collect()
+    }
+
     /// Every row of every table, as text: to see that nothing changed.
     pub fn dump(&self) -> String {
         use gatehouse::accounts::session::Session;

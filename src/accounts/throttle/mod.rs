@@ -209,12 +209,34 @@ impl Auth {
         user: Option<i64>,
         now: Timestamp,
     ) -> Result<bool, DbError> {
+        self.may_write(conn, "mail", email_key, user, now)
+    }
+
+    /// The same for what tells an owner of a log-in, counted apart: strangers who ask for mails must
+    /// not silence it, nor it the link that somebody asks for.
+    pub(super) fn may_tell(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        self.may_write(conn, "tell", &user.email_key, Some(user.id), now)
+    }
+
+    fn may_write(
+        &self,
+        conn: &mut AnyConnection,
+        name: &str,
+        email_key: &str,
+        user: Option<i64>,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
         let throttle = &self.config.throttle;
         if !throttle.enforced {
             return Ok(true);
         }
         let bucket = Bucket::Account(fingerprint(email_key));
-        let look = |rate| look_at(conn, "mail", &bucket, rate, now);
+        let look = |rate| look_at(conn, name, &bucket, rate, now);
         let counts = throttle.mail.iter().map(look).collect::<Result<Vec<_>, _>>()?;
         if counts.iter().any(|count| !count.wait.is_zero()) {
             set_right(conn, &counts)?;

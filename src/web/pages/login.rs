@@ -106,6 +106,9 @@ pub async fn submit(
     match auth.log_in(attempt, Timestamp::now()).await {
         Ok(session) => {
             audit::record(Event::LoggedIn, Some(session.user.id), &client.source);
+            if session.told {
+                audit::record(Event::NewLogInTold, Some(session.user.id), &client.source);
+            }
             session_cookie::begin(jar, site, auth, session);
             let kept = next::take(jar, site);
             let next = next.or(kept);

@@ -3,6 +3,7 @@
 pub mod confirmation;
 #[cfg(debug_assertions)]
 pub mod dev_mailbox;
+pub mod email_change;
 pub mod invitation;
 pub mod login;
 pub mod logout;
@@ -11,12 +12,14 @@ pub mod password_change;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;
+pub mod secure_account;
 pub mod sessions;
 pub mod sudo;
 pub mod unlock;
 pub mod welcome;
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use rocket::Request;
 use rocket::http::Status;
@@ -39,6 +42,10 @@ const INVITATION_COOKIE: &str = "invitation";
 
 /// Holds what tells the browser that signed up from others, until the address is confirmed.
 const SIGN_UP_COOKIE: &str = "sign_up";
+
+/// Holds the address that a reset's link was mailed to, for the page "Look into your mail".
+const RESET_ASKED_COOKIE: &str = "reset_asked";
+const RESET_ASKED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// Asks for an address and nothing else.
 pub struct AddressForm {

@@ -27,6 +27,7 @@ const COOKIE: &str = "waiting_form";
 #[derive(Serialize, Deserialize)]
 pub enum Deed {
     EndOtherSessions,
+    ChangeEmail { email: String },
 }
 
 impl Deed {
@@ -34,12 +35,14 @@ impl Deed {
     fn name(&self) -> &'static str {
         match self {
             Self::EndOtherSessions => "end_other_sessions",
+            Self::ChangeEmail { .. } => "change_email",
         }
     }
 
     async fn carry_out(self, owner: &Owner<'_>) -> Result<Reply, WebError> {
         match self {
             Self::EndOtherSessions => sessions::carry_out_end_others(owner).await,
+            Self::ChangeEmail { email } => super::email_change::ask(owner, email).await,
         }
     }
 }

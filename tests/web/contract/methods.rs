@@ -11,7 +11,7 @@ const METHODS: [Method; 9] = [Get, Head, Post, Put, Delete, Patch, Options, Trac
 /// Every path of the service and what it takes, HEAD left out: it goes with GET.
 fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
     let css = stylesheet(app);
-    let known: [(&str, &[Method]); 32] = [
+    let known: &[(&str, &[Method])] = &[
         ("/", &[Get]),
         ("/signup", &[Get]),
         ("/users", &[Get, Post]),
@@ -36,6 +36,13 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/confirm/sent", &[Get, Post]),
         ("/confirm/new", &[Get]),
         ("/invitation/0123", &[Get]),
+        ("/account/email", &[Get, Post]),
+        ("/account/email/sent", &[Get]),
+        ("/email_change/0123", &[Get]),
+        ("/email_change/confirm", &[Get, Post]),
+        ("/account/secure", &[Get, Post]),
+        ("/secure_account/0123", &[Get]),
+        ("/secure_account/confirm", &[Get, Post]),
         ("/health", &[Get]),
         ("/ready", &[Get]),
         ("/.well-known/change-password", &[Get]),
@@ -45,7 +52,7 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/static/no.css", &[Get]),
         (&css, &[Get]),
     ];
-    known.map(|(path, methods)| (path.to_owned(), methods)).into()
+    known.iter().map(|(path, methods)| ((*path).to_owned(), *methods)).collect()
 }
 
 fn stylesheet(app: &TestApp) -> String {
