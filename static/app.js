@@ -67,3 +67,16 @@ for (const wait of document.querySelectorAll("[data-seconds]")) {
     if (left <= 0) clearInterval(tick);
   }, 1000);
 }
+
+const zone = document.getElementById("time_zone");
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !zone.value && here) {
+  const button = make("button", { type: "button", class: "plain" });
+  button.textContent = "Use " + here;
+  button.addEventListener("click", () => {
+    zone.value = here;
+    zone.focus();
+    button.remove();
+  });
+  zone.parentElement.after(button);
+}

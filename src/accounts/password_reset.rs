@@ -226,10 +226,10 @@ impl Auth {
     fn changed_notice(&self, user: &User, at: Timestamp) -> Result<Letter, ThemeError> {
         let notice = PasswordChanged {
             email: user.email.clone(),
-            when: at.in_words(),
+            when: at.in_words_of(user.time_zone.as_deref()),
             reset_url: self.messages.link("/reset_password"),
         };
-        self.messages.write(&user.email, &notice)
+        self.messages.write(user, &notice)
     }
 
     /// The notice is written with the deed; here, again, because the key has changed since.
@@ -262,7 +262,7 @@ impl Auth {
         // The links of earlier mails are dead now; those still waiting need not go.
         outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
         let letter = self.written(
-            &user.email,
+            user,
             &PasswordReset {
                 email: user.email.clone(),
                 link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),

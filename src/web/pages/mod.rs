@@ -1,8 +1,10 @@
 //! A file per capability: its forms and handlers, show before submit.
 
 pub mod confirmation;
+pub mod details;
 #[cfg(debug_assertions)]
 pub mod dev_mailbox;
+pub mod export;
 pub mod invitation;
 pub mod login;
 pub mod logout;
