@@ -125,6 +125,7 @@ mod tests {
             "unlock": PAYLOAD,
             "hours": 24,
             "same_browser": false,
+            "fresh": true,
         })
     }
 

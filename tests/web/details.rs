@@ -1,5 +1,7 @@
 //! An owner's name and time zone: what is taken, where it shows, and what no mail repeats.
 
+use gatehouse::mail::Messages;
+use gatehouse::mail::messages::{PasswordReset, Recipient};
 use rocket::http::Method;
 use serde_json::{Value, json};
 
@@ -174,6 +176,20 @@ fn b59_a_mail_greets_a_confirmed_owner_by_name_and_repeats_no_lure() {
         assert!(text.starts_with("Hello,\n"), "{lure}: {text}");
         assert!(!text.contains(lure) && !html.contains("evil.example"), "{lure}: {text}{html}");
     }
+}
+
+#[test]
+fn b59_whatever_name_comes_to_a_mail_is_text() {
+    let app = TestApp::new();
+    let messages = Messages::load(&app.config.mail).expect("templates");
+    let mail = PasswordReset { email: ANN.to_owned(), link: messages.link("/x"), minutes: 30 };
+    let named = Recipient { address: ANN, name: Some("<b>Ann</b>") };
+    let letter = messages.write(named, &mail).expect("written");
+    assert!(letter.text.starts_with("Hello <b>Ann</b>,\n"), "{}", letter.text);
+    assert!(letter.html.contains("Hello &lt;b&gt;Ann&lt;&#x2F;b&gt;,"), "{}", letter.html);
+    assert!(!letter.subject.contains("Ann") && letter.to == ANN);
+    let letter = messages.write(ANN, &mail).expect("written");
+    assert!(letter.text.starts_with("Hello,\n") && !letter.html.contains("Hello"));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn nobody_gets_anothers() {
     let (_, content) = file(&program(&app, ANN));
     let purposes: Vec<&Value> =
         content["links"].as_array().expect("a list").iter().map(|it| &it["purpose"]).collect();
-    assert_eq!(purposes, ["unlock"], "and none of hers");
+    assert_eq!(purposes, ["unlock"], "and Bob's is not hers");
 }
 
 #[test]
