@@ -70,7 +70,8 @@ for (const wait of document.querySelectorAll("[data-seconds]")) {
 
 const zone = document.getElementById("time_zone");
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone && !zone.value && here) {
+// No zone is UTC.
+if (zone && !zone.value && here && here !== "UTC") {
   const button = make("button", { type: "button", class: "plain" });
   button.textContent = "Use " + here;
   button.addEventListener("click", () => {
