@@ -8,7 +8,7 @@ use super::{AccountsConfig, Hasher, mailed_token};
 use crate::audit::Journal;
 use crate::clock::Timestamp;
 use crate::db::{Db, DbError};
-use crate::mail::messages::Message;
+use crate::mail::messages::{Message, Recipient};
 use crate::mail::worker::Bell;
 use crate::mail::{Letter, Messages, Outbox, outbox};
 use crate::tokens::Sealer;
@@ -69,7 +69,11 @@ impl Auth {
 
     /// A letter for the transaction that has just made its link: a template that cannot be filled
     /// in takes the link back.
-    pub(super) fn written<M: Message>(&self, to: &str, message: &M) -> Result<Letter, DbError> {
+    pub(super) fn written<'a, M: Message>(
+        &self,
+        to: impl Into<Recipient<'a>>,
+        message: &M,
+    ) -> Result<Letter, DbError> {
         self.messages
             .write(to, message)
             .map_err(|error| DbError::Query(QueryError::SerializationError(Box::new(error))))

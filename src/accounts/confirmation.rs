@@ -225,7 +225,7 @@ impl Auth {
         outbox::withdraw_about_in(conn, &subject(id), outbox::SENT)?;
         if let Some(owner) = owner {
             let letter = self.written(
-                &owner.email,
+                &owner,
                 &AlreadyRegistered {
                     email: owner.email.clone(),
                     login_url: self.messages.link("/login"),

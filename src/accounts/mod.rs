@@ -2,9 +2,11 @@
 
 pub mod auth;
 pub mod confirmation;
+pub mod details;
 pub mod device;
 pub mod email;
 pub mod email_change;
+pub mod export;
 pub mod hasher;
 pub mod invitation;
 pub mod login;
@@ -28,6 +30,7 @@ pub mod user;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::clock::zone;
 use crate::db::DbError;
 use crate::theme::ThemeError;
 
@@ -82,6 +85,8 @@ pub enum FieldError {
     EmailTaken,
     /// Sign-up is for addresses of other domains.
     Domain,
+    Name(details::NameError),
+    TimeZone(zone::Unknown),
     /// Not the password of whoever is signed in.
     WrongPassword,
     /// The form was filled in by a program, or was left open for a day.

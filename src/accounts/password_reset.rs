@@ -224,7 +224,7 @@ impl Auth {
 
     fn reset_letter(&self, user: &User, token: &SecretString) -> Result<Letter, DbError> {
         self.written(
-            &user.email,
+            user,
             &PasswordReset {
                 email: user.email.clone(),
                 link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),

@@ -7,6 +7,26 @@ use url::Url;
 use super::{Letter, MailConfig};
 use crate::theme::{ThemeError, as_templates};
 
+/// Whom a mail is to.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    pub address: &'a str,
+    /// Greets the owner of an account; a mere address has none.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Recipient<'a> {
+    fn from(address: &'a str) -> Self {
+        Self { address, name: None }
+    }
+}
+
+impl<'a> From<&'a String> for Recipient<'a> {
+    fn from(address: &'a String) -> Self {
+        address.as_str().into()
+    }
+}
+
 /// A mail's variables; its templates are the folder `templates/mail/NAME`.
 pub trait Message: Serialize {
     const NAME: &'static str;
@@ -29,7 +49,7 @@ impl Message for PasswordReset {
 #[derive(Serialize)]
 pub struct PasswordChanged {
     pub email: String,
-    /// The moment, in words.
+    /// The moment, in words, in the owner's zone.
     pub when: String,
     /// From a mailed link, which logged out every device; else by somebody signed in.
     pub by_link: bool,
@@ -200,13 +220,19 @@ impl Messages {
         format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
     }
 
-    pub fn write<M: Message>(&self, to: &str, message: &M) -> Result<Letter, ThemeError> {
+    pub fn write<'a, M: Message>(
+        &self,
+        to: impl Into<Recipient<'a>>,
+        message: &M,
+    ) -> Result<Letter, ThemeError> {
+        let to = to.into();
         let mut context = Context::from_serialize(message)?;
+        context.insert("name", &to.name);
         context.insert("site_name", &self.site_name);
         context.insert("base_url", self.base_url.as_str().trim_end_matches('/'));
         let part = |file: &str| self.tera.render(&format!("{}/{file}", M::NAME), &context);
         Ok(Letter {
-            to: to.to_owned(),
+            to: to.address.to_owned(),
             // A line break in a subject would begin a header of the template's own.
             subject: part("subject.txt")?.split_whitespace().collect::<Vec<_>>().join(" "),
             text: part("body.txt")?,

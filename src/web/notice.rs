@@ -24,10 +24,11 @@ pub enum Notice {
     OthersLoggedOut,
     EmailChanged,
     AccountSecured,
+    DetailsChanged,
 }
 
 impl Notice {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -40,6 +41,7 @@ impl Notice {
         Self::OthersLoggedOut,
         Self::EmailChanged,
         Self::AccountSecured,
+        Self::DetailsChanged,
     ];
 
     fn code(self) -> &'static str {
@@ -56,6 +58,7 @@ impl Notice {
             Self::OthersLoggedOut => "others_logged_out",
             Self::EmailChanged => "email_changed",
             Self::AccountSecured => "account_secured",
+            Self::DetailsChanged => "details_changed",
         }
     }
 }

@@ -129,6 +129,7 @@ mod tests {
             "new_email": PAYLOAD,
             "from_mail": true,
             "restored": PAYLOAD,
+            "fresh": true,
         })
     }
 

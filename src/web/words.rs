@@ -4,8 +4,10 @@ use rocket::http::Status;
 
 use super::notice::Notice;
 use crate::accounts::FieldError;
+use crate::accounts::details::{LONGEST_NAME, NameError};
 use crate::accounts::email::EmailError;
 use crate::accounts::password::{MAX_BYTES, PasswordError};
+use crate::clock::zone::Unknown;
 
 pub const WELCOME: &str = "Bienvenue";
 pub const USER_CREATED: &str = "user created";
@@ -48,6 +50,8 @@ pub const EMAIL_CHANGED: &str = "email changed";
 pub const SECURE_BY_POST: &str = "secure the account with POST /account/secure";
 pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/confirm: token";
 pub const ACCOUNT_SECURED: &str = "everybody is logged out; choose a new password by mail";
+pub const DETAILS_CHANGED: &str = "name and time zone saved";
+pub const EXPORT_IS_A_FILE: &str = "all that is stored about you is at GET /account/export.json";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub fn notice(notice: Notice) -> &'static str {
@@ -67,6 +71,7 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::AccountSecured => {
             "Everybody is logged out of your account, and its password no longer works."
         }
+        Notice::DetailsChanged => "Your name and time zone are saved.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }
@@ -95,6 +100,13 @@ pub fn field_error(field: &str, error: FieldError) -> String {
             "That was too fast for us, or the form was open for too long. Please send it again."
                 .to_owned()
         }
+        FieldError::Name(NameError::TooLong) => {
+            format!("This name is too long; the longest has {LONGEST_NAME} characters.")
+        }
+        FieldError::Name(NameError::Unseen) => {
+            "There are signs in this name that nobody can see. Type it in, on one line.".to_owned()
+        }
+        FieldError::TimeZone(unknown) => unknown_zone(unknown),
         FieldError::Email(error) => email_error(error).to_owned(),
         FieldError::Password(error) => password_error(error),
     }
@@ -105,6 +117,17 @@ fn email_error(error: EmailError) -> &'static str {
         EmailError::TooLong => "This address is too long; the longest has 254 characters.",
         EmailError::Spaces => "An e-mail address has no spaces in it.",
         EmailError::Form => "Enter an e-mail address like name@example.org.",
+    }
+}
+
+fn unknown_zone(unknown: Unknown) -> String {
+    let like: Vec<&str> = unknown.like.into_iter().flatten().collect();
+    match like.as_slice() {
+        [] => "We know no such time zone. Enter a large city in yours, such as Berlin.".to_owned(),
+        [one] => format!("We know no such time zone. Do you mean {one}?"),
+        [most @ .., last] => {
+            format!("We know no such time zone. Do you mean {} or {last}?", most.join(", "))
+        }
     }
 }
 

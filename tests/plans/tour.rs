@@ -6,6 +6,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use gatehouse::accounts::Auth;
 use gatehouse::accounts::confirmation::Confirmation;
+use gatehouse::accounts::details::Details;
 use gatehouse::accounts::login::LogIn;
 use gatehouse::accounts::password_change::PasswordChange;
 use gatehouse::accounts::registration::{SignUp, SignedUp};
@@ -97,6 +98,9 @@ fn sign_up_and_in(service: &Service) {
         known_device: Some(session.known_device.clone()),
         ..Beginning::default()
     };
+    let details = Details::parse("Ann", "berlin").expect("a name and a zone");
+    auth.change_details(session.user.id, details).wait().expect("changed");
+    auth.export(session.user.id, now).wait().expect("read").expect("there");
     let again = log_in(auth, beginning);
     auth.destroy_session(&again).wait().expect("ended");
     assert!(auth.valid_login(ANN, &secret(PASSWORD)).wait().expect("looked up"));

@@ -19,10 +19,12 @@ mod contract; // every row of the contract, for people and for programs
 mod cookie_size; // B-97: what browsers must carry
 mod corrupt; // B-89b: rows that nobody of ours wrote
 mod cross_site; // D5: the door, walked route by route
+mod details; // an owner's name and time zone
 mod disguise; // methods and content types that are not what they say
 mod email; // one person, many spellings
 mod email_change; // another address: asked for, confirmed, undone
 mod events; // what is written down of deeds and refusals
+mod export; // all that is stored about somebody, in one file
 mod faults; // a database that fails
 mod forward_auth; // the door to other applications
 mod headers; // D11 on every answer

@@ -2,6 +2,7 @@
 //! come at once, the same for every process, and still there after a restart.
 
 mod bucket;
+mod export;
 mod quota;
 mod rates;
 
@@ -19,6 +20,8 @@ use crate::db::{AnyConnection, DbError};
 use crate::tokens::fingerprint;
 
 pub(super) use bucket::Bucket;
+pub use export::Counted;
+pub(super) use export::counted;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 
@@ -59,6 +62,17 @@ pub enum Deed {
 }
 
 impl Deed {
+    const ALL: [Self; 8] = [
+        Self::LogIn,
+        Self::SignUp,
+        Self::AskReset,
+        Self::SendAgain,
+        Self::Unlock,
+        Self::UseToken,
+        Self::Prove,
+        Self::ChangeEmail,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Self::LogIn => "log_in",
@@ -289,6 +303,11 @@ fn look(
     Ok(counts)
 }
 
+/// Names the row.
+fn key(deed: &str, bucket: &Bucket, rate: Rate) -> String {
+    format!("{deed}/{}/{}/{}", bucket.name(), rate.per.as_secs(), bucket.subject())
+}
+
 fn look_at(
     conn: &mut AnyConnection,
     deed: &str,
@@ -297,7 +316,7 @@ fn look_at(
     now: Timestamp,
 ) -> Result<Count, DbError> {
     let seconds = rate.per.as_secs();
-    let key = format!("{deed}/{}/{seconds}/{}", bucket.name(), bucket.subject());
+    let key = key(deed, bucket, rate);
     let found: Option<Window> =
         limits::table.find(&key).select(Window::as_select()).first(conn).optional()?;
     // Damage locks nobody out for good, lets nobody try for ever, and adds up (B-89b).

@@ -1,9 +1,11 @@
 //! A file per capability: its forms and handlers, show before submit.
 
 pub mod confirmation;
+pub mod details;
 #[cfg(debug_assertions)]
 pub mod dev_mailbox;
 pub mod email_change;
+pub mod export;
 pub mod invitation;
 pub mod login;
 pub mod logout;
