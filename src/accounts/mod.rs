@@ -10,6 +10,7 @@ pub mod login;
 pub mod mailed_token;
 pub mod password;
 pub mod password_reset;
+pub mod place;
 pub mod registration;
 pub mod revocation;
 pub mod secure_account;
@@ -20,8 +21,10 @@ pub mod sudo;
 pub mod throttle;
 pub mod unlock;
 pub mod user;
+pub mod user_agent;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::db::DbError;
@@ -41,6 +44,8 @@ pub struct AccountsConfig {
     pub sign_up: registration::SignUpPolicy,
     /// Whether an account begins with a link in a mail.
     pub confirm_email: bool,
+    /// Tells the place of an address; none, nothing does.
+    pub place_database: Option<PathBuf>,
 }
 
 impl AccountsConfig {
