@@ -5,6 +5,7 @@ pub mod confirmation;
 pub mod device;
 pub mod email;
 pub mod hasher;
+pub mod history;
 pub mod invitation;
 pub mod login;
 pub mod mailed_token;

@@ -20,6 +20,7 @@ mod private_cookie;
 pub mod protocols;
 mod reply;
 mod session_cookie;
+mod sighting;
 mod site;
 mod templates;
 mod words;
@@ -109,6 +110,9 @@ fn routes() -> Vec<Route> {
         pages::confirmation::submit,
         pages::invitation::open_link,
         pages::profile::show,
+        pages::sessions::show,
+        pages::sessions::submit_end,
+        pages::history::show,
         pages::sudo::show,
         pages::sudo::submit,
         pages::sudo::cancel,

@@ -19,10 +19,11 @@ pub enum Notice {
     SentAgain,
     FormGone,
     GuessedAt,
+    SessionEnded,
 }
 
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -30,6 +31,7 @@ impl Notice {
         Self::SentAgain,
         Self::FormGone,
         Self::GuessedAt,
+        Self::SessionEnded,
     ];
 
     fn code(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Notice {
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
             Self::GuessedAt => "guessed_at",
+            Self::SessionEnded => "session_ended",
         }
     }
 }

@@ -1,11 +1,16 @@
 //! Sentences that people and programs read, as far as they are not in a template.
 
+mod events;
+
 use rocket::http::Status;
 
 use super::notice::Notice;
 use crate::accounts::FieldError;
 use crate::accounts::email::EmailError;
 use crate::accounts::password::{MAX_BYTES, PasswordError};
+use crate::accounts::user_agent::recognised;
+
+pub use events::event;
 
 pub const WELCOME: &str = "Bienvenue";
 pub const USER_CREATED: &str = "user created";
@@ -38,6 +43,7 @@ pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
 pub const PROVE_FIRST: &str = "confirm your password with POST /sudo, then send this again";
 pub const PROVE_BY_POST: &str = "confirm your password with POST /sudo: password";
 pub const PROVEN: &str = "password confirmed";
+pub const SESSION_ENDED: &str = "that device is logged out";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub fn notice(notice: Notice) -> &'static str {
@@ -48,7 +54,25 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::SessionEnded => "That device is logged out.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
+    }
+}
+
+/// The device of a session or an event, on a page. One that is not known is shown as it called
+/// itself, cut: its owner may know the name.
+pub fn device(user_agent: &str) -> String {
+    const MOST_SHOWN: usize = 80;
+    if let Some(known) = recognised(user_agent) {
+        let mut letters = known.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        return first.into_iter().chain(letters).collect();
+    }
+    let name: String = user_agent.trim().chars().take(MOST_SHOWN).collect();
+    match name.len() {
+        0 => "An unknown program".to_owned(),
+        _ if name.len() < user_agent.trim().len() => format!("An unknown program: {name}…"),
+        _ => format!("An unknown program: {name}"),
     }
 }
 

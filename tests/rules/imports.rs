@@ -165,6 +165,9 @@ fn web_and_command_line_write_no_sql() {
     none("queries belong to the domain", findings);
 }
 
+/// Deeds of other pages wait here for a password, and it carries them out.
+const SUDO: &str = "sudo";
+
 #[test]
 fn pages_do_not_import_pages() {
     let pages = sources("src/web/pages");
@@ -173,9 +176,9 @@ fn pages_do_not_import_pages() {
         name.trim_end_matches(".rs").to_owned()
     };
     let all: Vec<String> =
-        pages.iter().map(|page| stem(&page.path)).filter(|n| n != "mod").collect();
+        pages.iter().map(|page| stem(&page.path)).filter(|n| n != "mod" && n != SUDO).collect();
     let mut findings = Vec::new();
-    for page in pages.iter().filter(|page| !page.path.ends_with("mod.rs")) {
+    for page in pages.iter().filter(|page| !["mod", SUDO].contains(&&*stem(&page.path))) {
         for line in page.code().filter(|line| !line.code.contains("uri!(")) {
             let others = all.iter().filter(|name| **name != stem(&page.path));
             let imported = others.clone().any(|name| {

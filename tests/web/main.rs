@@ -4,6 +4,7 @@
 mod answer;
 mod app;
 mod crowd;
+mod mmdb;
 mod overtake;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../own_database/mod.rs"]
@@ -23,6 +24,7 @@ mod events; // what is written down of deeds and refusals
 mod faults; // a database that fails
 mod forward_auth; // the door to other applications
 mod headers; // D11 on every answer
+mod history; // what happened with one's account, and what was tried
 mod host; // D7: whose name a request may bear
 mod injection; // B-57: SQL where text belongs
 mod input; // bad input of every kind
@@ -39,5 +41,6 @@ mod races; // many at once
 mod reset_token; // what kills a token, and what does not
 mod session; // cookies: forged, planted, replayed
 mod session_life; // limits, several devices, what is stored
+mod sessions; // where somebody is logged in, and the end of it
 mod sign_up; // closed, by domain, for people and not programs
 mod traps; // the framework's snares that the code is built around
