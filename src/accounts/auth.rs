@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use diesel::result::Error as QueryError;
 
+use super::place::Places;
 use super::{AccountsConfig, Hasher, mailed_token};
 use crate::audit::Journal;
 use crate::clock::Timestamp;
@@ -26,6 +27,7 @@ pub struct Auth {
     pub(super) journal: Journal,
     /// Seals forms that wait for a proof.
     pub(super) forms: Sealer,
+    pub(super) places: Places,
 }
 
 impl Auth {
@@ -38,8 +40,9 @@ impl Auth {
         bell: Bell,
         journal: Journal,
         forms: Sealer,
+        places: Places,
     ) -> Self {
-        Self { db, hasher, outbox, messages, config, bell, journal, forms }
+        Self { db, hasher, outbox, messages, config, bell, journal, forms, places }
     }
 
     /// Where events are written.

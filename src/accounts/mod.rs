@@ -8,6 +8,7 @@ pub mod email;
 pub mod email_change;
 pub mod export;
 pub mod hasher;
+pub mod history;
 pub mod invitation;
 pub mod login;
 pub mod mailed_token;
@@ -16,6 +17,7 @@ mod new_password;
 pub mod password;
 pub mod password_change;
 pub mod password_reset;
+pub mod place;
 pub mod registration;
 pub mod revocation;
 pub mod secure_account;
@@ -26,8 +28,10 @@ pub mod sudo;
 pub mod throttle;
 pub mod unlock;
 pub mod user;
+pub mod user_agent;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::clock::zone;
@@ -48,6 +52,8 @@ pub struct AccountsConfig {
     pub sign_up: registration::SignUpPolicy,
     /// Whether an account begins with a link in a mail.
     pub confirm_email: bool,
+    /// Tells the place of an address; none, nothing does.
+    pub place_database: Option<PathBuf>,
 }
 
 impl AccountsConfig {

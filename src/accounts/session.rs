@@ -1,5 +1,7 @@
 //! Sessions: one row per signed-in device, found by the SHA-256 of what its cookie holds.
 
+mod list;
+
 use std::time::Duration;
 
 use diesel::dsl::AsSelect;

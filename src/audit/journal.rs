@@ -55,6 +55,7 @@ struct Entry {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = events)]
 pub struct Row {
+    pub id: i64,
     pub at: Timestamp,
     pub event: String,
     pub user_id: Option<i64>,
@@ -192,6 +193,35 @@ pub fn failures_since(conn: &mut AnyConnection, user: i64, start: Timestamp) -> 
         .select((events::event, events::times))
         .load(conn)?;
     Ok(rows.iter().take_while(|(event, _)| event == failed).map(|(_, times)| times).sum())
+}
+
+/// The newest events of a person; those before `before`, where that is one of them.
+pub fn of_user(
+    conn: &mut AnyConnection,
+    user: i64,
+    before: Option<i64>,
+    most: i64,
+) -> QueryResult<Vec<Row>> {
+    let last = match before {
+        Some(id) => find(conn, user, id)?,
+        None => None,
+    };
+    let mut rows = events::table
+        .filter(events::user_id.eq(user))
+        .select(Row::as_select())
+        .order((events::at.desc(), events::id.desc()))
+        .into_boxed();
+    if let Some(last) = last {
+        let earlier = events::at.lt(last.at).or(events::id.lt(last.id));
+        rows = rows.filter(events::at.le(last.at).and(earlier));
+    }
+    rows.limit(most).load(conn)
+}
+
+/// One event, where it is one of `user`'s.
+pub fn find(conn: &mut AnyConnection, user: i64, id: i64) -> QueryResult<Option<Row>> {
+    let own = events::table.find(id).filter(events::user_id.eq(user));
+    own.select(Row::as_select()).get_result(conn).optional()
 }
 
 /// An event that no request brought about, in the transaction of its deed.

@@ -105,6 +105,8 @@ fn accounts(sources: &Sources, settings: &Settings) -> Result<AccountsConfig, Co
         },
         sign_up: limits::sign_up(sources, settings)?,
         confirm_email: settings.confirm_email,
+        place_database: (!settings.place_database.is_empty())
+            .then(|| PathBuf::from(&settings.place_database)),
     })
 }
 

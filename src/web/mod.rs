@@ -20,6 +20,7 @@ mod private_cookie;
 pub mod protocols;
 mod reply;
 mod session_cookie;
+mod sighting;
 mod site;
 mod templates;
 mod words;
@@ -113,12 +114,15 @@ fn routes() -> Vec<Route> {
         pages::details::submit,
         pages::export::show,
         pages::export::download,
+        pages::sessions::show,
+        pages::sessions::submit_end,
+        pages::history::show,
         pages::sudo::show,
         pages::sudo::submit,
         pages::sudo::cancel,
         pages::password_change::show,
         pages::password_change::submit,
-        pages::sessions::end_others,
+        pages::sessions::submit_end_others,
         pages::email_change::show_ask,
         pages::email_change::submit_ask,
         pages::email_change::show_sent,

@@ -25,10 +25,11 @@ pub enum Notice {
     EmailChanged,
     AccountSecured,
     DetailsChanged,
+    SessionEnded,
 }
 
 impl Notice {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -42,6 +43,7 @@ impl Notice {
         Self::EmailChanged,
         Self::AccountSecured,
         Self::DetailsChanged,
+        Self::SessionEnded,
     ];
 
     fn code(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Notice {
             Self::EmailChanged => "email_changed",
             Self::AccountSecured => "account_secured",
             Self::DetailsChanged => "details_changed",
+            Self::SessionEnded => "session_ended",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Sentences that people and programs read, as far as they are not in a template.
 
+mod events;
+
 use rocket::http::Status;
 
 use super::notice::Notice;
@@ -7,7 +9,10 @@ use crate::accounts::FieldError;
 use crate::accounts::details::{LONGEST_NAME, NameError};
 use crate::accounts::email::EmailError;
 use crate::accounts::password::{MAX_BYTES, PasswordError};
+use crate::accounts::user_agent::recognised;
 use crate::clock::zone::Unknown;
+
+pub use events::event;
 
 pub const WELCOME: &str = "Bienvenue";
 pub const USER_CREATED: &str = "user created";
@@ -52,6 +57,7 @@ pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/conf
 pub const ACCOUNT_SECURED: &str = "everybody is logged out; choose a new password by mail";
 pub const DETAILS_CHANGED: &str = "name and time zone saved";
 pub const EXPORT_IS_A_FILE: &str = "all that is stored about you is at GET /account/export.json";
+pub const SESSION_ENDED: &str = "that device is logged out";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub fn notice(notice: Notice) -> &'static str {
@@ -72,7 +78,25 @@ pub fn notice(notice: Notice) -> &'static str {
             "Everybody is logged out of your account, and its password no longer works."
         }
         Notice::DetailsChanged => "Your name and time zone are saved.",
+        Notice::SessionEnded => "That device is logged out.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
+    }
+}
+
+/// The device of a session or an event, on a page. One that is not known is shown as it called
+/// itself, cut: its owner may know the name.
+pub fn device(user_agent: &str) -> String {
+    const MOST_SHOWN: usize = 80;
+    if let Some(known) = recognised(user_agent) {
+        let mut letters = known.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        return first.into_iter().chain(letters).collect();
+    }
+    let name: String = user_agent.trim().chars().take(MOST_SHOWN).collect();
+    match name.len() {
+        0 => "An unknown program".to_owned(),
+        _ if name.len() < user_agent.trim().len() => format!("An unknown program: {name}…"),
+        _ => format!("An unknown program: {name}"),
     }
 }
 

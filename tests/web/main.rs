@@ -5,6 +5,7 @@ mod answer;
 mod app;
 mod crowd;
 mod mailed;
+mod mmdb;
 mod overtake;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../own_database/mod.rs"]
@@ -28,6 +29,7 @@ mod export; // all that is stored about somebody, in one file
 mod faults; // a database that fails
 mod forward_auth; // the door to other applications
 mod headers; // D11 on every answer
+mod history; // what happened with one's account, and what was tried
 mod host; // D7: whose name a request may bear
 mod injection; // B-57: SQL where text belongs
 mod input; // bad input of every kind
@@ -47,6 +49,7 @@ mod reset_token; // what kills a token, and what does not
 mod secure_account; // one link that throws out whoever should not be there
 mod session; // cookies: forged, planted, replayed
 mod session_life; // limits, several devices, what is stored
+mod sessions; // where somebody is logged in, and the end of it
 mod sign_up; // closed, by domain, for people and not programs
 mod sudo; // the password once more, for what is sensitive
 mod traps; // the framework's snares that the code is built around

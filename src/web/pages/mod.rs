@@ -6,6 +6,7 @@ pub mod details;
 pub mod dev_mailbox;
 pub mod email_change;
 pub mod export;
+pub mod history;
 pub mod invitation;
 pub mod login;
 pub mod logout;
@@ -23,17 +24,18 @@ pub mod welcome;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use rocket::Request;
-use rocket::http::Status;
+use rocket::http::{CookieJar, Header, Status};
 use rocket::request::{FromRequest, Outcome};
+use rocket::{Request, Responder};
 
 use serde_json::json;
 
 use super::client::Client;
 use super::error::{WebError, told_to_wait};
 use super::input::{Fields, Form, WITHOUT_PASSWORD};
+use super::notice::{self, Notice};
 use super::reply::{Page, Reply, message, wants_page};
-use super::words;
+use super::{Site, session_cookie, words};
 use crate::accounts::Auth;
 use crate::accounts::throttle::{Deed, Limited, TakeError};
 use crate::audit::{self, Event};
@@ -83,6 +85,27 @@ fn posted_only(browser: Browser, form: &str) -> Result<Reply, WebError> {
     } else {
         Err(WebError::Status(Status::MethodNotAllowed))
     }
+}
+
+/// Tells the browser to forget what it kept of the pages (W3C, Clear Site Data).
+#[derive(Responder)]
+pub struct Farewell {
+    reply: Reply,
+    forget: Header<'static>,
+}
+
+impl Farewell {
+    fn new(reply: Reply) -> Self {
+        Self { reply, forget: Header::new("Clear-Site-Data", "\"cache\", \"storage\"") }
+    }
+}
+
+/// This browser's session has just ended, as its owner wished.
+fn farewell(user: i64, jar: &CookieJar<'_>, site: &Site, client: &Client<'_>) -> Farewell {
+    audit::record(Event::LoggedOut, Some(user), &client.source);
+    session_cookie::remove(jar, site);
+    notice::leave(jar, site, Notice::LoggedOut);
+    Farewell::new(Reply::redirect("/"))
 }
 
 /// A form that means nothing to somebody who is signed in; a program hears what it would anyway.

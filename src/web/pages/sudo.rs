@@ -28,6 +28,7 @@ const COOKIE: &str = "waiting_form";
 pub enum Deed {
     EndOtherSessions,
     ChangeEmail { email: String },
+    EndSession { id: String },
 }
 
 impl Deed {
@@ -36,13 +37,15 @@ impl Deed {
         match self {
             Self::EndOtherSessions => "end_other_sessions",
             Self::ChangeEmail { .. } => "change_email",
+            Self::EndSession { .. } => "end_session",
         }
     }
 
     async fn carry_out(self, owner: &Owner<'_>) -> Result<Reply, WebError> {
         match self {
-            Self::EndOtherSessions => sessions::carry_out_end_others(owner).await,
+            Self::EndOtherSessions => sessions::end_others(owner).await,
             Self::ChangeEmail { email } => super::email_change::ask(owner, email).await,
+            Self::EndSession { id } => sessions::end(owner, &id).await,
         }
     }
 }

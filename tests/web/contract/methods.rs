@@ -19,7 +19,7 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/sessions", &[Get, Post, Delete]),
         ("/profile", &[Get]),
         ("/account/password", &[Get, Put]),
-        ("/account/sessions", &[Delete]),
+        ("/account/sessions", &[Get, Delete]),
         ("/sudo", &[Get, Post, Delete]),
         ("/reset_password", &[Get, Post, Put]),
         ("/reset_password/0123", &[Get]),

@@ -1,0 +1,1 @@
+//! The security history: one's own events, successes and failures, and nobody else's.
