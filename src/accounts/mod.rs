@@ -2,12 +2,15 @@
 
 pub mod auth;
 pub mod confirmation;
+pub mod deletion;
 pub mod device;
 pub mod email;
+mod erasure;
 pub mod hasher;
 pub mod invitation;
 pub mod login;
 pub mod mailed_token;
+pub mod operator;
 pub mod password;
 pub mod password_reset;
 pub mod registration;
@@ -20,6 +23,7 @@ pub mod sudo;
 pub mod throttle;
 pub mod unlock;
 pub mod user;
+mod waiting_sign_up;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,6 +41,8 @@ pub struct AccountsConfig {
     pub sessions: session::Limits,
     /// How long the link to a new password lives.
     pub reset_lifetime: Duration,
+    /// How long an account whose deletion was asked for can still be kept.
+    pub deletion_grace: Duration,
     pub throttle: throttle::ThrottleConfig,
     pub sign_up: registration::SignUpPolicy,
     /// Whether an account begins with a link in a mail.

@@ -12,6 +12,9 @@ use super::hasher::steps::{Comparison, NewHash, Step, cost_of};
 pub const MAX_BYTES: usize = 1024;
 /// Half a minute of work on a slow core; bcrypt itself would go on to days.
 pub const HIGHEST_COST: u32 = 18;
+/// Stands in the place of a hash where no password opens the account: it is no bcrypt hash, so that a
+/// log-in takes as long as any other and fails.
+pub const LOCKED: &str = "!";
 /// The most common passwords of 8 characters and more, sorted, lower case; see the file beside it.
 static COMMON: LazyLock<Vec<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());

@@ -132,7 +132,13 @@ impl Auth {
                 let id = id.ok_or(ProveError::Overtaken)?;
                 let remembered = proof.session.remembered;
                 Ok::<_, ProveError>((
-                    NewSession { id, user, remembered, known_device: known },
+                    NewSession {
+                        id,
+                        user,
+                        remembered,
+                        known_device: known,
+                        deletion_called_off: false,
+                    },
                     form,
                 ))
             })

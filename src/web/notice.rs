@@ -19,10 +19,13 @@ pub enum Notice {
     SentAgain,
     FormGone,
     GuessedAt,
+    DeletionAsked,
+    DeletionCalledOff,
+    AccountKept,
 }
 
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -30,6 +33,9 @@ impl Notice {
         Self::SentAgain,
         Self::FormGone,
         Self::GuessedAt,
+        Self::DeletionAsked,
+        Self::DeletionCalledOff,
+        Self::AccountKept,
     ];
 
     fn code(self) -> &'static str {
@@ -41,6 +47,9 @@ impl Notice {
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
             Self::GuessedAt => "guessed_at",
+            Self::DeletionAsked => "deletion_asked",
+            Self::DeletionCalledOff => "deletion_called_off",
+            Self::AccountKept => "account_kept",
         }
     }
 }

@@ -40,6 +40,11 @@ pub const PROVE_BY_POST: &str = "confirm your password with POST /sudo: password
 pub const PROVEN: &str = "password confirmed";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
+pub const DELETE_BY_POST: &str = "delete your account with POST /account/deletion";
+pub const DELETION_ASKED: &str = "account will be deleted";
+pub const KEEP_LIVE: &str = "keep the account with POST /keep_account/confirm: token";
+pub const ACCOUNT_KEPT: &str = "account stays";
+
 pub fn notice(notice: Notice) -> &'static str {
     match notice {
         Notice::SignedUp => "Welcome. Your account is ready and you are logged in.",
@@ -48,6 +53,14 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::DeletionAsked => {
+            "You are logged out, and your account will be deleted. The day, and a link that keeps it, \
+             are on their way to you by mail."
+        }
+        Notice::DeletionCalledOff => {
+            "Welcome back. Your account stays: because you logged in, it will not be deleted."
+        }
+        Notice::AccountKept => "Your account stays, as it was. Log in as usual.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }

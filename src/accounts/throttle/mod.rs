@@ -2,6 +2,7 @@
 //! come at once, the same for every process, and still there after a restart.
 
 mod bucket;
+mod forget;
 mod quota;
 mod rates;
 
@@ -59,6 +60,17 @@ pub enum Deed {
 }
 
 impl Deed {
+    const ALL: [Self; 8] = [
+        Self::LogIn,
+        Self::SignUp,
+        Self::AskReset,
+        Self::SendAgain,
+        Self::Unlock,
+        Self::UseToken,
+        Self::Prove,
+        Self::ChangeEmail,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Self::LogIn => "log_in",
@@ -72,6 +84,9 @@ impl Deed {
         }
     }
 }
+
+/// Mails are counted beside deeds, under a name of their own.
+const MAIL: &str = "mail";
 
 /// What was counted, to be given back when it turns out to be no guess.
 #[derive(Debug, Clone, Default)]
@@ -214,7 +229,7 @@ impl Auth {
             return Ok(true);
         }
         let bucket = Bucket::Account(fingerprint(email_key));
-        let look = |rate| look_at(conn, "mail", &bucket, rate, now);
+        let look = |rate| look_at(conn, MAIL, &bucket, rate, now);
         let counts = throttle.mail.iter().map(look).collect::<Result<Vec<_>, _>>()?;
         if counts.iter().any(|count| !count.wait.is_zero()) {
             set_right(conn, &counts)?;
@@ -267,6 +282,11 @@ fn look(
     Ok(counts)
 }
 
+/// Names the row that counts `deed` in one window of a bucket.
+fn key(deed: &str, bucket: &Bucket, rate: Rate) -> String {
+    format!("{deed}/{}/{}/{}", bucket.name(), rate.per.as_secs(), bucket.subject())
+}
+
 fn look_at(
     conn: &mut AnyConnection,
     deed: &str,
@@ -274,8 +294,7 @@ fn look_at(
     rate: Rate,
     now: Timestamp,
 ) -> Result<Count, DbError> {
-    let seconds = rate.per.as_secs();
-    let key = format!("{deed}/{}/{seconds}/{}", bucket.name(), bucket.subject());
+    let key = key(deed, bucket, rate);
     let found: Option<Window> =
         limits::table.find(&key).select(Window::as_select()).first(conn).optional()?;
     // Damage locks nobody out for good, lets nobody try for ever, and adds up (B-89b).
@@ -299,7 +318,7 @@ fn look_at(
     window.last_at = window.last_at.min(now);
     let full = window.tries >= i64::from(rate.tries);
     let wait = if full { window.ends_at.since(now) } else { Duration::ZERO };
-    let name = format!("{}-{seconds}s", bucket.name());
+    let name = format!("{}-{}s", bucket.name(), rate.per.as_secs());
     let is_server = *bucket == Bucket::Server;
     Ok(Count { name, rate, window, wait, pauses: None, is_server, was_ahead })
 }

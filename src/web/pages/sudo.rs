@@ -7,6 +7,7 @@ use rocket::{delete, get, post};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+use super::deletion;
 use crate::accounts::sudo::{ProveError, Proven};
 use crate::accounts::{FieldError, FieldErrors};
 use crate::audit::Event;
@@ -21,16 +22,22 @@ use crate::web::{session_cookie, words};
 
 /// What nobody may do with a stolen cookie alone. It is serialized to be sealed, and for nothing else.
 #[derive(Serialize, Deserialize)]
-pub enum Deed {}
+pub enum Deed {
+    AskDeletion,
+}
 
 impl Deed {
     /// Names the deed to the template, which has its words.
     fn name(&self) -> &'static str {
-        match *self {}
+        match self {
+            Self::AskDeletion => "ask_deletion",
+        }
     }
 
-    async fn carry_out(self, _owner: &Owner<'_>) -> Result<Reply, WebError> {
-        match self {}
+    async fn carry_out(self, owner: &Owner<'_>) -> Result<Reply, WebError> {
+        match self {
+            Self::AskDeletion => deletion::carry_out(owner).await,
+        }
     }
 }
 
