@@ -6,7 +6,8 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AlreadyRegistered, ConfirmEmail, Invitation, PasswordChanged, PasswordReset, Test, Unlock,
+    AlreadyRegistered, ConfirmEmail, DeletionAsked, Invitation, PasswordChanged, PasswordReset,
+    Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
@@ -195,11 +196,18 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         login_url: messages.link("/login"),
         reset_url: messages.link("/reset_password"),
     };
+    let deletion = DeletionAsked {
+        email: email.clone(),
+        when: email.clone(),
+        link: link.clone(),
+        secure_url: link.clone(),
+    };
     let invitation = Invitation { email, link, days: 7 };
     [
         ("unlock", messages.write(ANN, &unlock)),
         ("confirm_email", messages.write(ANN, &confirm)),
         ("already_registered", messages.write(ANN, &taken)),
+        ("deletion_asked", messages.write(ANN, &deletion)),
         ("invitation", messages.write(ANN, &invitation)),
         ("password_reset", messages.write(ANN, &reset)),
         ("password_changed", messages.write(ANN, &changed)),

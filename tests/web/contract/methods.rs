@@ -11,7 +11,7 @@ const METHODS: [Method; 9] = [Get, Head, Post, Put, Delete, Patch, Options, Trac
 /// Every path of the service and what it takes, HEAD left out: it goes with GET.
 fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
     let css = stylesheet(app);
-    let known: [(&str, &[Method]); 29] = [
+    let known: [(&str, &[Method]); 32] = [
         ("/", &[Get]),
         ("/signup", &[Get]),
         ("/users", &[Get, Post]),
@@ -33,6 +33,9 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/confirm/sent", &[Get, Post]),
         ("/confirm/new", &[Get]),
         ("/invitation/0123", &[Get]),
+        ("/account/deletion", &[Get, Post]),
+        ("/keep_account/0123", &[Get]),
+        ("/keep_account/confirm", &[Get, Post]),
         ("/health", &[Get]),
         ("/ready", &[Get]),
         ("/.well-known/change-password", &[Get]),
