@@ -103,7 +103,8 @@ pub struct Confirmed {
     pub session: Option<NewSession>,
 }
 
-fn subject(sign_up: i64) -> String {
+/// Names a sign-up in the outbox.
+pub(super) fn subject(sign_up: i64) -> String {
     format!("sign-up {sign_up}")
 }
 
@@ -239,12 +240,7 @@ impl Auth {
             return Ok(Some(Composed { user: None, letter }));
         }
         let token = generate_token();
-        diesel::update(sign_ups::table.find(id))
-            .set((
-                sign_ups::token.eq(fingerprint(token.expose_secret())),
-                sign_ups::token_expires_at.eq(wish.asked_at + LINK_LIFETIME),
-            ))
-            .execute(conn)?;
+        store_token(conn, id, &token, wish.asked_at)?;
         let letter = self.written(
             &pending.email,
             &ConfirmEmail {
@@ -335,6 +331,22 @@ fn find_by_token(
         .select(Pending::as_select())
         .first(conn)
         .optional()
+}
+
+/// The link that was mailed before is dead from now on.
+pub(super) fn store_token(
+    conn: &mut AnyConnection,
+    sign_up: i64,
+    token: &SecretString,
+    asked_at: Timestamp,
+) -> QueryResult<()> {
+    diesel::update(sign_ups::table.find(sign_up))
+        .set((
+            sign_ups::token.eq(fingerprint(token.expose_secret())),
+            sign_ups::token_expires_at.eq(asked_at + LINK_LIFETIME),
+        ))
+        .execute(conn)
+        .map(drop)
 }
 
 /// Leaves the wish for a sign-up's mail; one that still waits does not leave too. One that has left

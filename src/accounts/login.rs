@@ -11,7 +11,7 @@ use super::session::{Beginning, NewSession, start_known};
 use super::sudo::unchanged;
 use super::throttle::{Bucket, Deed, Limited, Quota, TakeError, give_back};
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
-use super::{Broken, Overloaded, device};
+use super::{Broken, Overloaded, deletion, device};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, DbError};
 
@@ -64,7 +64,8 @@ impl Auth {
     pub async fn valid_login(&self, email: &str, password: &SecretString) -> Result<bool, Broken> {
         let email = email.to_owned();
         let user = self.db.read(move |conn| find(conn, &email)).await?;
-        Ok(self.is_right(self.hasher.reserve("")?, user.as_ref(), password).await?)
+        let right = self.is_right(self.hasher.reserve("")?, user.as_ref(), password).await?;
+        Ok(right && user.is_some_and(|user| user.disabled_at.is_none()))
     }
 
     /// Verifies the pair, ends this browser's former session, begins a new one. What is tried too
@@ -104,9 +105,7 @@ impl Auth {
             .db
             .write(move |conn| {
                 // The password may have been changed while its hash was being compared.
-                if unchanged(conn, &user)?.is_none() {
-                    return Err(wrong());
-                }
+                let Some(user) = unchanged(conn, &user)? else { return Err(wrong()) };
                 if let Some(hash) = &new_hash {
                     let changes = UserChanges {
                         hashed_password: Some(hash.clone()),
@@ -115,9 +114,12 @@ impl Auth {
                     update_user(conn, user.id, &changes)?;
                 }
                 give_back(conn, &slip)?;
+                // Whoever comes back stays.
+                let deletion_called_off =
+                    user.delete_at.is_some() && deletion::call_off(conn, user.id)?;
                 let told = auth.tell_of_log_in(conn, &user, &attempt.beginning, failures, now)?;
-                let session = start_known(conn, user.clone(), &attempt.beginning, &limits, now)?;
-                Ok::<_, LogInError>(NewSession { told, ..session })
+                let session = start_known(conn, user, &attempt.beginning, &limits, now)?;
+                Ok::<_, LogInError>(NewSession { told, deletion_called_off, ..session })
             })
             .await?;
         if session.told {

@@ -29,6 +29,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Those that undo what somebody else may have done.
+    const UNDOING: [Self; 2] = [Self::SecureAccount, Self::KeepAccount];
+
+    fn undoes(self) -> bool {
+        Self::UNDOING.contains(&self)
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Unlock => "unlock",
@@ -161,13 +168,21 @@ pub(super) fn find(
 ) -> QueryResult<Option<MailedToken>> {
     // No link lives longer than from now on: such a one was made by a clock that was wrong.
     let latest = now + purpose.lifetime() + SKEW;
-    tokens::table
+    let found: Option<MailedToken> = tokens::table
         .find(fingerprint(token.expose_secret()))
         .filter(tokens::purpose.eq(purpose.name()))
         .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)))
         .select(MailedToken::as_select())
         .first(conn)
-        .optional()
+        .optional()?;
+    match &found {
+        // An operator keeps the owner out: what lets in, or changes who they are, waits.
+        Some(MailedToken { user_id: Some(user), .. }) if !purpose.undoes() => {
+            let user = find_user_by(conn, UserKey::Id(*user)).optional()?;
+            Ok(found.filter(|_| user.is_some_and(|user| user.disabled_at.is_none())))
+        }
+        _ => Ok(found),
+    }
 }
 
 /// Consumes it: of two that come at once, exactly one gets it.
@@ -208,8 +223,15 @@ pub(super) fn void_since(conn: &mut AnyConnection, user: i64, end: Timestamp) ->
 
 /// Voids the tokens of `user`, but for those that undo what somebody else may be doing just now.
 pub(super) fn void_all(conn: &mut AnyConnection, user: i64) -> QueryResult<()> {
-    let undoing = [Purpose::SecureAccount, Purpose::KeepAccount].map(Purpose::name);
+    let undoing = Purpose::UNDOING.map(Purpose::name);
     let theirs = tokens::user_id.eq(user).and(tokens::purpose.ne_all(undoing));
+    diesel::delete(tokens::table.filter(theirs)).execute(conn).map(drop)
+}
+
+/// Forgets what went to an address that is no account's: invitations.
+pub(super) fn forget_address(conn: &mut AnyConnection, email_key: &str) -> QueryResult<()> {
+    // Not another account's link, which undoes the change of its address.
+    let theirs = tokens::email_key.eq(email_key).and(tokens::user_id.is_null());
     diesel::delete(tokens::table.filter(theirs)).execute(conn).map(drop)
 }
 

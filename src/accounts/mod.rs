@@ -2,10 +2,12 @@
 
 pub mod auth;
 pub mod confirmation;
+pub mod deletion;
 pub mod details;
 pub mod device;
 pub mod email;
 pub mod email_change;
+mod erasure;
 pub mod export;
 pub mod hasher;
 pub mod history;
@@ -14,6 +16,7 @@ pub mod login;
 pub mod mailed_token;
 mod new_log_in;
 mod new_password;
+pub mod operator;
 pub mod password;
 pub mod password_change;
 pub mod password_reset;
@@ -29,6 +32,7 @@ pub mod throttle;
 pub mod unlock;
 pub mod user;
 pub mod user_agent;
+mod waiting_sign_up;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +52,8 @@ pub struct AccountsConfig {
     pub sessions: session::Limits,
     /// How long the link to a new password lives.
     pub reset_lifetime: Duration,
+    /// How long an account whose deletion was asked for can still be kept.
+    pub deletion_grace: Duration,
     pub throttle: throttle::ThrottleConfig,
     pub sign_up: registration::SignUpPolicy,
     /// Whether an account begins with a link in a mail.

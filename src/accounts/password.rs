@@ -12,9 +12,9 @@ use super::hasher::steps::{Comparison, NewHash, Step, cost_of};
 pub const MAX_BYTES: usize = 1024;
 /// Half a minute of work on a slow core; bcrypt itself would go on to days.
 pub const HIGHEST_COST: u32 = 18;
-/// What stands in place of a hash where no password opens the account: no bcrypt hash is like it, so
-/// that a log-in takes as long as any other and fails.
-pub const NO_PASSWORD: &str = "!";
+/// Stands in the place of a hash where no password opens the account: it is no bcrypt hash, so that a
+/// log-in takes as long as any other and fails.
+pub const LOCKED: &str = "!";
 /// The most common passwords of 8 characters and more, sorted, lower case; see the file beside it.
 static COMMON: LazyLock<Vec<&str>> =
     LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
@@ -207,14 +207,9 @@ mod tests {
         let good = hash_password(&password, cost).expect("hashed");
         let time = |stored: Option<&str>| work(stored, cost);
         let usual = time(Some(&good));
-        for broken in [
-            None,
-            Some(""),
-            Some(NO_PASSWORD),
-            Some("$2b$08$short"),
-            Some("sha384$"),
-            Some("md5$x"),
-        ] {
+        for broken in
+            [None, Some(""), Some(LOCKED), Some("$2b$08$short"), Some("sha384$"), Some("md5$x")]
+        {
             assert!(!verify_password(&password, broken, cost), "{broken:?}");
             assert!(time(broken) * 2 > usual, "{broken:?} was refused sooner");
         }

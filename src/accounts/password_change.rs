@@ -94,6 +94,6 @@ impl Auth {
         let how = if *keep_others { How::KeepingOthers } else { How::EndingOthers };
         self.settle_new_password(conn, &user, how, now)?;
         let remembered = proof.session.remembered;
-        Ok(NewSession { id, user, remembered, known_device, told: false })
+        Ok(NewSession::of(id, user, remembered, known_device))
     }
 }

@@ -66,7 +66,8 @@ impl Auth {
         Ok(())
     }
 
-    /// A new single-use token for the user of that address; an unknown one is `NotFound`.
+    /// A new single-use token for the user of that address; an unknown one is `NotFound`, and so is
+    /// that of a disabled account.
     pub async fn get_reset_password_token(
         &self,
         email: &str,
@@ -76,6 +77,9 @@ impl Auth {
         self.db
             .write(move |conn| {
                 let user = find_user_by(conn, UserKey::Email(&email))?;
+                if user.disabled_at.is_some() {
+                    return Err(QueryError::NotFound.into());
+                }
                 Ok(store_new_token(conn, &user, now, now)?.ok_or(QueryError::NotFound)?)
             })
             .await
@@ -100,6 +104,7 @@ impl Auth {
         Ok(user.filter(|user| {
             user.reset_asked_at.is_some_and(|asked| now < asked + lifetime && asked <= now + SKEW)
                 && user.reset_email.as_ref() == Some(&user.email_key)
+                && user.disabled_at.is_none()
         }))
     }
 
@@ -173,7 +178,8 @@ impl Auth {
             Kind::ConfirmEmail => self.compose_confirmation(conn, wish),
             Kind::PasswordChanged => self.compose_changed(conn, wish),
             Kind::PasswordReset | Kind::Unlock => {
-                match find_user_by(conn, UserKey::Email(wish.email)).optional()? {
+                let user = find_user_by(conn, UserKey::Email(wish.email)).optional()?;
+                match user.filter(|user| user.disabled_at.is_none()) {
                     Some(user) if wish.kind == Kind::Unlock => {
                         self.compose_unlock(conn, &user, wish.now)
                     }
@@ -236,7 +242,7 @@ impl Auth {
 
 /// Stores a new token, which voids the one before. None when a newer one was asked for already,
 /// or the password has changed since `asked_at`.
-fn store_new_token(
+pub(super) fn store_new_token(
     conn: &mut AnyConnection,
     user: &User,
     asked_at: Timestamp,
@@ -276,7 +282,8 @@ fn consume(
             .filter(users::reset_token.eq(token_key))
             .filter(users::reset_asked_at.gt(oldest))
             .filter(users::reset_asked_at.le(now + SKEW))
-            .filter(users::reset_email.eq(users::email_key.nullable())),
+            .filter(users::reset_email.eq(users::email_key.nullable()))
+            .filter(users::disabled_at.is_null()),
     )
     .set(UserChanges::new_password(hashed_password.to_owned(), now))
     .execute(conn)?;

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::auth::Auth;
 use super::device;
 use super::mailed_token::{self, LinkError, MailedToken, Purpose};
-use super::password::NO_PASSWORD;
+use super::password::LOCKED;
 use super::session::end_all_sessions;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 use crate::clock::{SKEW, Timestamp};
@@ -87,7 +87,7 @@ impl Auth {
             // Nobody has read a mail of this very deed yet.
             confirmed_at: None,
             delete_at: Some(None),
-            ..UserChanges::new_password(NO_PASSWORD.to_owned(), now)
+            ..UserChanges::new_password(LOCKED.to_owned(), now)
         };
         update_user(conn, id, &changes)?;
         end_all_sessions(conn, id)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use diesel::dsl::AsSelect;
 use diesel::prelude::*;
+use diesel::result::Error as QueryError;
 
 use super::auth::Auth;
 use super::device;
@@ -79,6 +80,15 @@ pub struct NewSession {
     pub known_device: String,
     /// A mail tells its owner of it.
     pub told: bool,
+    /// The account was to be erased, and stays because its owner came back.
+    pub deletion_called_off: bool,
+}
+
+impl NewSession {
+    /// One of which nothing more is to be told.
+    pub(super) fn of(id: String, user: User, remembered: bool, known_device: String) -> Self {
+        Self { id, user, remembered, known_device, told: false, deletion_called_off: false }
+    }
 }
 
 /// A row of `sessions`.
@@ -123,7 +133,8 @@ pub(super) fn start_known(
 ) -> QueryResult<NewSession> {
     let id = start_session(conn, user.id, beginning, limits, now)?;
     let known_device = device::remember(conn, beginning.known_device.as_deref(), user.id, now)?;
-    Ok(NewSession { id, user, remembered: beginning.remembered, known_device, told: false })
+    let remembered = beginning.remembered;
+    Ok(NewSession::of(id, user, remembered, known_device))
 }
 
 /// Stores a new session of `user` and makes it their most recent; returns what the cookie holds.
@@ -212,6 +223,19 @@ fn drop_surplus(
     diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus))).execute(conn).map(drop)
 }
 
+/// The sessions of `user` that are alive, the one used last first.
+pub(super) fn sessions_of(
+    conn: &mut AnyConnection,
+    user: i64,
+    now: Timestamp,
+) -> QueryResult<Vec<Session>> {
+    sessions::table
+        .filter(sessions::user_id.eq(user).and(sessions::expires_at.gt(now)))
+        .order(sessions::last_seen_at.desc())
+        .select(Session::as_select())
+        .load(conn)
+}
+
 /// Ends every session of `user`; returns how many there were.
 pub(super) fn end_all_sessions(conn: &mut AnyConnection, user: i64) -> QueryResult<usize> {
     diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(conn)
@@ -248,7 +272,7 @@ fn cut(text: &str) -> String {
 
 impl Auth {
     /// Signs in the user with that e-mail, without asking for a password; the id for the cookie.
-    /// `NotFound` when there is no such user.
+    /// `NotFound` when there is no such user, or a disabled one.
     pub async fn create_session(
         &self,
         email: &str,
@@ -259,6 +283,10 @@ impl Auth {
         self.db
             .write(move |conn| {
                 let user = find_user_by(conn, UserKey::Email(&email))?;
+                // It would sleep until the account is enabled again.
+                if user.disabled_at.is_some() {
+                    return Err(QueryError::NotFound.into());
+                }
                 Ok(start_session(conn, user.id, &beginning, &limits, now)?)
             })
             .await

@@ -138,10 +138,7 @@ impl Auth {
                 let id = renew_session(conn, &proof.session, &proof.device, &limits, now)?;
                 let id = id.ok_or(ProveError::Overtaken)?;
                 let remembered = proof.session.remembered;
-                Ok::<_, ProveError>((
-                    NewSession { id, user, remembered, known_device: known, told: false },
-                    form,
-                ))
+                Ok::<_, ProveError>((NewSession::of(id, user, remembered, known), form))
             })
             .await?;
         Ok(Proven { session, form: self.open_form(sealed, &old, secret) })

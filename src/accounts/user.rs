@@ -161,6 +161,26 @@ pub fn find_user_by(conn: &mut AnyConnection, key: UserKey<'_>) -> QueryResult<U
     }
 }
 
+/// Up to `most` users with a number above `after`, by their numbers; disabled ones alone, if so.
+pub fn list_users(
+    conn: &mut AnyConnection,
+    after: i64,
+    most: i64,
+    disabled: bool,
+) -> QueryResult<Vec<User>> {
+    if !disabled {
+        let rest = users::table.filter(users::id.gt(after)).order(users::id);
+        return rest.limit(most).select(users::all_columns).load(conn);
+    }
+    // They are few; an order by number would make the database walk along all that are not disabled.
+    let since = users::disabled_at.gt(Timestamp::from_millis(0));
+    let mut found: Vec<User> = users::table.filter(since).select(users::all_columns).load(conn)?;
+    found.retain(|user| user.id > after);
+    found.sort_by_key(|user| user.id);
+    found.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
 /// Changes the named attributes, in one statement; an unknown id is `NotFound`.
 pub fn update_user(conn: &mut AnyConnection, id: i64, changes: &UserChanges) -> QueryResult<()> {
     match diesel::update(users::table.find(id)).set(changes).execute(conn)? {

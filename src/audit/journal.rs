@@ -51,6 +51,15 @@ struct Entry {
     times: i64,
 }
 
+impl Entry {
+    /// Of nobody, from nowhere.
+    fn anonymous(event: Event, at: Timestamp, times: i64) -> Self {
+        let none = String::new;
+        let (ip, user_agent, request_id) = (none(), none(), none());
+        Self { at, event, user: None, ip, user_agent, request_id, times }
+    }
+}
+
 /// A row of `events`.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = events)]
@@ -226,10 +235,21 @@ pub fn find(conn: &mut AnyConnection, user: i64, id: i64) -> QueryResult<Option<
 
 /// An event that no request brought about, in the transaction of its deed.
 pub fn write_with(conn: &mut AnyConnection, event: Event, at: Timestamp) -> QueryResult<()> {
-    let none = String::new;
-    let (ip, user_agent, request_id) = (none(), none(), none());
-    let entry = Entry { at, event, user: None, ip, user_agent, request_id, times: 1 };
-    insert_one(conn, &entry, None)
+    insert_one(conn, &Entry::anonymous(event, at, 1), None)
+}
+
+/// What happened to `user` names nobody from now on, and tells nothing of where they were.
+pub fn make_anonymous(conn: &mut AnyConnection, user: i64) -> QueryResult<()> {
+    let nothing = String::new();
+    diesel::update(events::table.filter(events::user_id.eq(user)))
+        .set((
+            events::user_id.eq(None::<i64>),
+            events::ip.eq(&nothing),
+            events::user_agent.eq(&nothing),
+            events::request_id.eq(&nothing),
+        ))
+        .execute(conn)
+        .map(drop)
 }
 
 /// Whom to tell once the database is let go of; nobody when the last handle is gone.
@@ -282,9 +302,9 @@ fn merged(batch: Vec<Entry>) -> Vec<Entry> {
 fn insert(conn: &mut AnyConnection, batch: &[Entry]) -> QueryResult<()> {
     for entry in batch {
         match savepoint(conn, |conn| insert_one(conn, entry, entry.user)) {
-            // The account was deleted meanwhile.
+            // The account was erased meanwhile, and so is what the event tells of its owner.
             Err(QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
-                insert_one(conn, entry, None)?;
+                insert_one(conn, &Entry::anonymous(entry.event, entry.at, entry.times), None)?;
             }
             outcome => outcome?,
         }

@@ -13,6 +13,7 @@ mod progress;
 mod restore;
 pub mod serve;
 pub mod service;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +53,17 @@ enum Command {
     ///
     /// Works with sign_up = "invited", and with "open" or domains for addresses they leave out.
     Invite { email: String },
+    /// Look after accounts: add, list, show, disable, enable, unlock, log out, delete, print links
+    ///
+    /// Works while the service runs, and without a mail server. WHO is an account's number, or its address in any spelling.
+    /// Exit status: 0 it is done, 1 it is not, and standard error says why.
+    User {
+        /// Print one JSON value on standard output
+        #[arg(long, global = true)]
+        json: bool,
+        #[command(subcommand)]
+        command: user::Command,
+    },
     /// List security events, newest first; they are kept 90 days (docs/events.md)
     Events {
         /// Those of one account alone, by its number
@@ -99,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Check => return check::run(&config),
         Command::Migrate => migrate::run(&config),
         Command::Events { user, most } => events::run(user, most, &config),
+        Command::User { json, command } => user::run(&command, json, &config),
         Command::Invite { email } => invite::run(&email, &config),
         Command::Backup { file } => backup::run(&file, &config),
         Command::Restore { file, replace } => restore::run(&file, replace, &config),
@@ -124,4 +137,33 @@ fn end(outcome: Result<(), service::StartError>) -> ExitCode {
 fn bad_settings(error: &ConfigError) -> ExitCode {
     eprintln!("gatehouse: {error}");
     ExitCode::from(BAD_SETTINGS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Everybody on the machine can read the arguments of a running program.
+    #[test]
+    fn no_command_takes_a_secret_on_its_line() {
+        fn look(command: &clap::Command, seen: &mut Vec<String>) {
+            for argument in command.get_arguments() {
+                let names = [Some(argument.get_id().as_str()), argument.get_long()];
+                for name in names.into_iter().flatten() {
+                    let secret = ["pass", "secret", "token", "key"];
+                    let found = secret.iter().any(|word| name.to_lowercase().contains(word));
+                    assert!(!found, "{} takes {name}", command.get_name());
+                }
+            }
+            seen.push(command.get_name().to_owned());
+            command.get_subcommands().for_each(|command| look(command, seen));
+        }
+        let mut seen = Vec::new();
+        look(&Cli::command(), &mut seen);
+        for name in ["user", "add", "link", "delete", "invite", "mail", "test"] {
+            assert!(seen.iter().any(|command| command == name), "{name}: {seen:?}");
+        }
+    }
 }

@@ -313,8 +313,8 @@ async fn purge_once(auth: &Auth, worker: Arc<Worker>, now: Timestamp) {
     if let Err(error) = purge_accounts(auth, now).await {
         log::warn!("what has expired stays for now: {error}");
     }
-    let mails = spawn_blocking(move || worker.purge(now)).await;
-    if let Ok(Err(error)) = mails {
+    let mails = spawn_blocking(move || worker.purge(now).and_then(|_| worker.db.end_traces()));
+    if let Ok(Err(error)) = mails.await {
         log::warn!("dead mails stay for now: {error}");
     }
 }
@@ -326,6 +326,7 @@ async fn purge_accounts(auth: &Auth, now: Timestamp) -> Result<(), DbError> {
     auth.purge_tokens(now).await?;
     auth.purge_sign_ups(now).await?;
     auth.purge_events(now).await?;
+    auth.erase_due(now).await?;
     Ok(())
 }
 

@@ -97,6 +97,7 @@ fn accounts(sources: &Sources, settings: &Settings) -> Result<AccountsConfig, Co
             per_user: settings.sessions_per_user,
         },
         reset_lifetime: settings.reset_lifetime.0,
+        deletion_grace: settings.deletion_grace.0,
         throttle: ThrottleConfig {
             log_in: limits::rates(sources, "limit_login", &settings.limit_login)?,
             ask: limits::rates(sources, "limit_ask", &settings.limit_ask)?,

@@ -71,6 +71,7 @@ struct Settings {
     remembered_absolute: Span,
     sessions_per_user: usize,
     reset_lifetime: Span,
+    deletion_grace: Span,
     sign_up: String,
     confirm_email: bool,
     sign_up_guard: bool,

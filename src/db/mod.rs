@@ -10,6 +10,7 @@ mod pool;
 pub mod postgres;
 pub mod schema;
 mod sqlite;
+mod traces;
 pub mod transaction;
 pub mod transfer;
 mod turns;

@@ -98,6 +98,13 @@ pub(super) fn end_log(conn: &mut SqliteConnection) -> Result<(), QueryError> {
     conn.batch_execute("PRAGMA journal_mode = DELETE")
 }
 
+/// Takes what is in the write-ahead log over into the database and empties the log, as far as nobody
+/// keeps on reading an earlier state.
+pub(super) fn empty_log(conn: &mut SqliteConnection, wait: Duration) -> Result<(), QueryError> {
+    set_patience(conn, wait)?;
+    conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
 /// Until the end of the transaction rows may refer to others that are not there yet.
 pub(super) fn defer_references(conn: &mut SqliteConnection) -> Result<(), QueryError> {
     conn.batch_execute("PRAGMA defer_foreign_keys = ON")
@@ -122,11 +129,12 @@ pub(super) fn set_patience(conn: &mut SqliteConnection, wait: Duration) -> Resul
     conn.batch_execute(&format!("PRAGMA busy_timeout = {}", wait.as_millis()))
 }
 
-/// `synchronous=FULL`: an acknowledged sign-up or reset survives a power cut.
+/// `synchronous=FULL`: an acknowledged sign-up or reset survives a power cut. `secure_delete`: what
+/// is deleted is overwritten, so that an erased account is not in the file (B-110).
 fn prepare(conn: &mut SqliteConnection, wait: Duration) -> Result<(), QueryError> {
     conn.batch_execute(&format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+         PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = ON;",
         wait.as_millis()
     ))
 }

@@ -103,6 +103,20 @@ impl Message for AlreadyRegistered {
     const NAME: &'static str = "already_registered";
 }
 
+/// Tells the owner that the account will be erased, with a link that keeps it.
+#[derive(Serialize)]
+pub struct DeletionAsked {
+    pub email: String,
+    /// The moment of the erasure, in words.
+    pub when: String,
+    pub link: String,
+    pub secure_url: String,
+}
+
+impl Message for DeletionAsked {
+    const NAME: &'static str = "deletion_asked";
+}
+
 /// The link with which an invited person signs up.
 #[derive(Serialize)]
 pub struct Invitation {

@@ -26,10 +26,13 @@ pub enum Notice {
     AccountSecured,
     DetailsChanged,
     SessionEnded,
+    DeletionAsked,
+    DeletionCalledOff,
+    AccountKept,
 }
 
 impl Notice {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 17] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -44,6 +47,9 @@ impl Notice {
         Self::AccountSecured,
         Self::DetailsChanged,
         Self::SessionEnded,
+        Self::DeletionAsked,
+        Self::DeletionCalledOff,
+        Self::AccountKept,
     ];
 
     fn code(self) -> &'static str {
@@ -62,6 +68,9 @@ impl Notice {
             Self::AccountSecured => "account_secured",
             Self::DetailsChanged => "details_changed",
             Self::SessionEnded => "session_ended",
+            Self::DeletionAsked => "deletion_asked",
+            Self::DeletionCalledOff => "deletion_called_off",
+            Self::AccountKept => "account_kept",
         }
     }
 }

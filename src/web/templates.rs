@@ -119,6 +119,7 @@ mod tests {
             "deed": PAYLOAD,
             "display_name": PAYLOAD,
             "time_zone": PAYLOAD,
+            "delete_at": PAYLOAD,
             "password_changed": PAYLOAD,
             "errors": {
                 "email": list,

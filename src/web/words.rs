@@ -60,6 +60,11 @@ pub const EXPORT_IS_A_FILE: &str = "all that is stored about you is at GET /acco
 pub const SESSION_ENDED: &str = "that device is logged out";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
+pub const DELETE_BY_POST: &str = "delete your account with POST /account/deletion";
+pub const DELETION_ASKED: &str = "account will be deleted";
+pub const KEEP_LIVE: &str = "keep the account with POST /keep_account/confirm: token";
+pub const ACCOUNT_KEPT: &str = "account stays";
+
 pub fn notice(notice: Notice) -> &'static str {
     match notice {
         Notice::SignedUp => "Welcome. Your account is ready and you are logged in.",
@@ -79,6 +84,14 @@ pub fn notice(notice: Notice) -> &'static str {
         }
         Notice::DetailsChanged => "Your name and time zone are saved.",
         Notice::SessionEnded => "That device is logged out.",
+        Notice::DeletionAsked => {
+            "You are logged out, and your account will be deleted. The day, and a link that keeps it, \
+             are on their way to you by mail."
+        }
+        Notice::DeletionCalledOff => {
+            "Welcome back. Your account stays: because you logged in, it will not be deleted."
+        }
+        Notice::AccountKept => "Your account stays, as it was. Log in as usual.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
     }
 }

@@ -40,6 +40,7 @@ const WRONG: &[(&str, &[&str], &str)] = &[
     ("remembered_absolute", &["30", "\"1.5d\""], ""),
     ("sessions_per_user", &["\"x\"", "-1", "0", "1001"], ""),
     ("reset_lifetime", &["30", "\"\"", "\"2d\""], ""),
+    ("deletion_grace", &["14", "\"two weeks\"", "\"0d\"", "\"4000d\""], ""),
     ("sign_up", &["5", "\"\"", "\"opne\"", "\"example.org\"", "\"example.org; b.org\""], ""),
     ("limit_login", &["10"], ""),
     ("confirm_email", &["\"yes\"", "1"], ""),

@@ -88,6 +88,8 @@ fn fields(method: Method, path: &str, token: &str) -> Vec<(&'static str, String)
         (Method::Post, "/unlock" | "/confirm/sent") => vec![("email", ANN.to_owned())],
         (Method::Post, "/unlock/open") => vec![("unlock_token", token.to_owned())],
         (Method::Delete, "/account/sessions/<id>") => Vec::new(),
+        (Method::Post, "/account/deletion") => Vec::new(),
+        (Method::Post, "/keep_account/confirm") => vec![("token", token.to_owned())],
         (Method::Post, "/confirm") => vec![("confirm_token", token.to_owned())],
         (Method::Post, "/account/email") => vec![("email", "ann@new.example".to_owned())],
         (Method::Post, "/account/secure") => Vec::new(),

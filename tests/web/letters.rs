@@ -6,8 +6,8 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AddressWanted, AlreadyRegistered, ConfirmEmail, EmailChange, EmailChanged, EmailConfirmed,
-    Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
+    AddressWanted, AlreadyRegistered, ConfirmEmail, DeletionAsked, EmailChange, EmailChanged,
+    EmailConfirmed, Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
@@ -224,11 +224,18 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         link: link.clone(),
         days: 7,
     };
+    let deletion = DeletionAsked {
+        email: email.clone(),
+        when: email.clone(),
+        link: link.clone(),
+        secure_url: link.clone(),
+    };
     let invitation = Invitation { email, link, days: 7 };
     [
         ("unlock", messages.write(ANN, &unlock)),
         ("confirm_email", messages.write(ANN, &confirm)),
         ("already_registered", messages.write(ANN, &taken)),
+        ("deletion_asked", messages.write(ANN, &deletion)),
         ("invitation", messages.write(ANN, &invitation)),
         ("email_change", messages.write(ANN, &change)),
         ("address_wanted", messages.write(ANN, &wanted)),

@@ -20,7 +20,9 @@ mod contract; // every row of the contract, for people and for programs
 mod cookie_size; // B-97: what browsers must carry
 mod corrupt; // B-89b: rows that nobody of ours wrote
 mod cross_site; // D5: the door, walked route by route
+mod deletion; // asked, called off, carried out
 mod details; // an owner's name and time zone
+mod disabled; // B-32, B-45: kept out by an operator, wherever they try
 mod disguise; // methods and content types that are not what they say
 mod email; // one person, many spellings
 mod email_change; // another address: asked for, confirmed, undone

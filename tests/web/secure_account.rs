@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use gatehouse::accounts::mailed_token::LinkError;
-use gatehouse::accounts::password::NO_PASSWORD;
+use gatehouse::accounts::password::LOCKED;
 use gatehouse::accounts::user::{User, UserKey, find_user_by};
 use gatehouse::clock::Timestamp;
 use gatehouse::db::schema::{devices, sessions, tokens};
@@ -70,7 +70,7 @@ fn the_link_throws_everybody_out_and_starts_a_reset() {
     assert_eq!(left(&app), [0, 0, 0]);
     ann.get("/profile").goes_to("/login?next=%2Fprofile");
     assert_eq!(user(&app).email, ANN);
-    assert_eq!(user(&app).hashed_password, NO_PASSWORD);
+    assert_eq!(user(&app).hashed_password, LOCKED);
     assert_eq!((logs_in(&app, ANN), logs_in(&app, NEW)), (401, 401), "no password opens it");
     resets(&app, ANN);
     let password = [("email", ANN), ("password", NEW_PASSWORD)];

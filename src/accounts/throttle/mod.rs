@@ -3,6 +3,7 @@
 
 mod bucket;
 mod export;
+mod forget;
 mod quota;
 mod rates;
 
@@ -86,6 +87,9 @@ impl Deed {
         }
     }
 }
+
+/// Mails are counted beside deeds, under a name of their own.
+const MAIL: &str = "mail";
 
 /// What was counted, to be given back when it turns out to be no guess.
 #[derive(Debug, Clone, Default)]
@@ -303,7 +307,7 @@ fn look(
     Ok(counts)
 }
 
-/// Names the row.
+/// Names the row that counts `deed` in one window of a bucket.
 fn key(deed: &str, bucket: &Bucket, rate: Rate) -> String {
     format!("{deed}/{}/{}/{}", bucket.name(), rate.per.as_secs(), bucket.subject())
 }
@@ -315,7 +319,6 @@ fn look_at(
     rate: Rate,
     now: Timestamp,
 ) -> Result<Count, DbError> {
-    let seconds = rate.per.as_secs();
     let key = key(deed, bucket, rate);
     let found: Option<Window> =
         limits::table.find(&key).select(Window::as_select()).first(conn).optional()?;
@@ -340,7 +343,7 @@ fn look_at(
     window.last_at = window.last_at.min(now);
     let full = window.tries >= i64::from(rate.tries);
     let wait = if full { window.ends_at.since(now) } else { Duration::ZERO };
-    let name = format!("{}-{seconds}s", bucket.name());
+    let name = format!("{}-{}s", bucket.name(), rate.per.as_secs());
     let is_server = *bucket == Bucket::Server;
     Ok(Count { name, rate, window, wait, pauses: None, is_server, was_ahead })
 }

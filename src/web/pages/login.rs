@@ -17,6 +17,7 @@ use crate::web::error::{WebError, refused};
 use crate::web::guards::Visitor;
 use crate::web::input::{BadInput, Fields, Form, Input, Refused};
 use crate::web::next::{self, Next};
+use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, door_cookie, session_cookie, words};
 
@@ -108,6 +109,10 @@ pub async fn submit(
             audit::record(Event::LoggedIn, Some(session.user.id), &client.source);
             if session.told {
                 audit::record(Event::NewLogInTold, Some(session.user.id), &client.source);
+            }
+            if session.deletion_called_off {
+                audit::record(Event::DeletionCalledOff, Some(session.user.id), &client.source);
+                notice::leave(jar, site, Notice::DeletionCalledOff);
             }
             session_cookie::begin(jar, site, auth, session);
             let kept = next::take(jar, site);

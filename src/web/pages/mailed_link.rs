@@ -1,6 +1,8 @@
 //! A mailed link on its way: the link moves its token into a cookie, so that no URL, history or
 //! Referer keeps it; a page shows what its button does; the form alone consumes it (D6).
 
+use std::time::Duration;
+
 use rocket::http::{CookieJar, Status};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -13,6 +15,9 @@ use crate::web::error::WebError;
 use crate::web::input::{Fields, Form, WITHOUT_PASSWORD};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::{Site, private_cookie, words};
+
+/// From the link to its button. Whoever comes later opens the link again, which lives on.
+const LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// One kind of link.
 pub struct MailedLink {
@@ -57,7 +62,7 @@ impl MailedLink {
         if auth.find_mailed(self.purpose, &token, Timestamp::now()).await?.is_none() {
             return self.refuse(auth, site, jar, client).await;
         }
-        let lifetime = Some(self.purpose.lifetime());
+        let lifetime = Some(LIFETIME.min(self.purpose.lifetime()));
         private_cookie::set(jar, site, self.cookie, token.expose_secret().to_owned(), lifetime);
         Ok(Reply::see_other(self.page, (Status::Ok, message(self.live))))
     }

@@ -1,6 +1,7 @@
 //! A file per capability: its forms and handlers, show before submit.
 
 pub mod confirmation;
+pub mod deletion;
 pub mod details;
 #[cfg(debug_assertions)]
 pub mod dev_mailbox;

@@ -7,7 +7,7 @@ use rocket::{delete, get, post};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::sessions;
+use super::{deletion, email_change, sessions};
 use crate::accounts::sudo::{FORM_LIFETIME, ProveError, Proven};
 use crate::accounts::{FieldError, FieldErrors};
 use crate::audit::Event;
@@ -29,6 +29,7 @@ pub enum Deed {
     EndOtherSessions,
     ChangeEmail { email: String },
     EndSession { id: String },
+    AskDeletion,
 }
 
 impl Deed {
@@ -38,14 +39,16 @@ impl Deed {
             Self::EndOtherSessions => "end_other_sessions",
             Self::ChangeEmail { .. } => "change_email",
             Self::EndSession { .. } => "end_session",
+            Self::AskDeletion => "ask_deletion",
         }
     }
 
     async fn carry_out(self, owner: &Owner<'_>) -> Result<Reply, WebError> {
         match self {
             Self::EndOtherSessions => sessions::end_others(owner).await,
-            Self::ChangeEmail { email } => super::email_change::ask(owner, email).await,
+            Self::ChangeEmail { email } => email_change::ask(owner, email).await,
             Self::EndSession { id } => sessions::end(owner, &id).await,
+            Self::AskDeletion => deletion::carry_out(owner).await,
         }
     }
 }
@@ -198,7 +201,7 @@ pub fn refuse(
 }
 
 /// This browser's session is over.
-fn thrown_out(owner: &Owner<'_>, notice: Notice) -> Reply {
+pub fn thrown_out(owner: &Owner<'_>, notice: Notice) -> Reply {
     session_cookie::remove(owner.jar, owner.site);
     notice::leave(owner.jar, owner.site, notice);
     Reply::see_other("/login", (Status::Forbidden, message(words::FORBIDDEN)))

@@ -1,7 +1,7 @@
 //! A thief has Ann's session cookie. She opens the mail at her old address, clicks twice, and the
 //! account is as before.
 
-use gatehouse::accounts::password::NO_PASSWORD;
+use gatehouse::accounts::password::LOCKED;
 
 use super::{ANN, NEW_PASSWORD, PASSWORD, asks, confirms, left, resets, user};
 use crate::app::TestApp;
@@ -49,7 +49,7 @@ fn a_thief_with_a_stolen_cookie_is_thrown_out_with_two_clicks() {
     }
     assert_eq!(app.links_to(THIEF, "secure_account").len(), 0, "the thief has no link of the kind");
     assert_eq!((user(&app).email.as_str(), left(&app)), (ANN, [0, 0, 0]));
-    assert_eq!(user(&app).hashed_password, NO_PASSWORD);
+    assert_eq!(user(&app).hashed_password, LOCKED);
 
     resets(&app, ANN);
     owner.post("/sessions", &[("email", ANN), ("password", NEW_PASSWORD)]).goes_to("/profile");
