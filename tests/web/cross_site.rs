@@ -87,6 +87,7 @@ fn fields(method: Method, path: &str, token: &str) -> Vec<(&'static str, String)
         ],
         (Method::Post, "/unlock" | "/confirm/sent") => vec![("email", ANN.to_owned())],
         (Method::Post, "/unlock/open") => vec![("unlock_token", token.to_owned())],
+        (Method::Put, "/account/details") => vec![("display_name", "Eve".to_owned())],
         (Method::Post, "/confirm") => vec![("confirm_token", token.to_owned())],
         _ => panic!("{method} {path}: what would a good request be?"),
     }

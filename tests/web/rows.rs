@@ -65,7 +65,8 @@ impl TestApp {
 
         let conn = &mut self.database();
         type Token = (Option<String>, Option<i64>, Option<String>);
-        type Row = (i64, String, String, String, i64, Option<String>, Token);
+        type Details = (Option<String>, Option<String>);
+        type Row = (i64, String, String, String, i64, Option<String>, Token, Details);
         let users: Vec<Row> = users::table
             .select((
                 users::id,
@@ -75,6 +76,7 @@ impl TestApp {
                 users::password_changed_at,
                 users::session_id,
                 (users::reset_token, users::reset_asked_at, users::reset_email),
+                (users::display_name, users::time_zone),
             ))
             .order(users::id)
             .load(conn)

@@ -11,13 +11,16 @@ const METHODS: [Method; 9] = [Get, Head, Post, Put, Delete, Patch, Options, Trac
 /// Every path of the service and what it takes, HEAD left out: it goes with GET.
 fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
     let css = stylesheet(app);
-    let known: [(&str, &[Method]); 29] = [
+    let known: [(&str, &[Method]); 32] = [
         ("/", &[Get]),
         ("/signup", &[Get]),
         ("/users", &[Get, Post]),
         ("/login", &[Get]),
         ("/sessions", &[Get, Post, Delete]),
         ("/profile", &[Get]),
+        ("/account/details", &[Get, Put]),
+        ("/account/export", &[Get]),
+        ("/account/export.json", &[Get]),
         ("/reset_password", &[Get, Post, Put]),
         ("/reset_password/0123", &[Get]),
         ("/reset_password/sent", &[Get]),
