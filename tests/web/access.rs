@@ -128,9 +128,8 @@ fn is_refused(entry: &Entry, answer: &Answer) {
 fn nobody_gets_what_is_for_owners_and_for_those_with_a_link() {
     let app = app();
     program(&app, ANN);
-    let before = app.dump();
     for entry in access() {
-        let path = entry.path(&app);
+        let (path, before) = (entry.path(&app), app.dump());
         is_refused(&entry, &entry.asked_by(&app.program(), &path));
         if matches!(entry.who, Who::Owner | Who::Proven) {
             let answer = entry.asked_by(&app.browser(), &path);

@@ -100,6 +100,10 @@ fn accounts() -> BTreeSet<String> {
         watched.leaves(&[("log_in_failed", None)], |_| visitor.post("/sessions", &unknown));
         watched.leaves(&[("logged_out", HERS)], |_| visitor.delete("/sessions"));
     }
+    let ann = watched.app.browser();
+    ann.post("/sessions", &PAIR);
+    watched.leaves(&[("details_changed", HERS)], |_| ann.put("/account/details", &[]));
+    watched.leaves(&[("data_exported", HERS)], |_| ann.get("/account/export.json"));
     watched.leaves(&[("sign_in_needed", None)], |app| app.browser().get("/profile"));
     deletions(&watched);
     operators(&watched);

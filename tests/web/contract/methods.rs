@@ -20,7 +20,12 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/profile", &[Get]),
         ("/account/password", &[Get, Put]),
         ("/account/sessions", &[Get, Delete]),
+        ("/account/sessions/0123", &[Delete]),
+        ("/account/history", &[Get]),
         ("/sudo", &[Get, Post, Delete]),
+        ("/account/details", &[Get, Put]),
+        ("/account/export", &[Get]),
+        ("/account/export.json", &[Get]),
         ("/reset_password", &[Get, Post, Put]),
         ("/reset_password/0123", &[Get]),
         ("/reset_password/sent", &[Get]),
@@ -79,6 +84,7 @@ fn the_paths_below_are_all_there_are() {
         .flat_map(|(path, methods)| {
             let path = match path.as_str() {
                 file if file.starts_with("/static/") => "/static/<name>".to_owned(),
+                other if other.starts_with("/account/") => other.replace("/0123", "/<id>"),
                 other => other.replace("/0123", "/<token>"),
             };
             methods.iter().map(move |method| (path.clone(), method.as_str()))
