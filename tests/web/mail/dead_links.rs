@@ -126,12 +126,12 @@ fn a_wish_found_to_be_nobodys_by_a_worker_that_died_is_no_alarm() {
 fn a_notice_lives_as_long_as_the_link_in_it() {
     let app = with_ann();
     ask(&app);
-    let now = Timestamp::now();
-    deliver(&app, now);
+    deliver(&app, Timestamp::now());
     let token = token_in(&files(&app)[0].1);
     let form = [("reset_token", token.as_str()), ("new_password", "another harbour")];
     app.program().put("/reset_password", &form).is(200);
-    deliver(&app, now);
+    let now = Timestamp::now();
+    assert_eq!(deliver(&app, now), 1);
     let folder = app.folder.path().join("outbox");
     fs::write(folder.join("mine.txt"), "not ours").expect("written");
     let names = || {
