@@ -105,7 +105,7 @@ mod tests {
             }],
             "others": true,
             "events": [{
-                "id": PAYLOAD,
+                "secure": PAYLOAD,
                 "what": PAYLOAD,
                 "at": PAYLOAD,
                 "times": 2,
