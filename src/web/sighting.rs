@@ -25,12 +25,12 @@ pub fn event_for_program(owner: &Owner<'_>, row: &Row) -> Value {
     })
 }
 
-/// The same, for a page: `id`, `what`, `at`, `times`, and `device`, `ip` and `place`, or none where
-/// no request brought it about.
+/// The same, for a page: `what` happened, `at`, how many `times`; `device`, `ip` and `place`, or none
+/// where no request brought it about; and the page to `secure` the account from.
 pub fn event_for_page(owner: &Owner<'_>, row: &Row) -> Value {
     let inside = row.ip.is_empty();
     json!({
-        "id": row.id,
+        "secure": format!("/account/secure?event={}", row.id),
         "what": words::event(Event::named(&row.event)),
         "at": row.at.in_words_of(owner.user.time_zone.as_deref()),
         "times": row.times,

@@ -106,7 +106,7 @@ mod tests {
             }],
             "others": true,
             "events": [{
-                "id": PAYLOAD,
+                "secure": PAYLOAD,
                 "what": PAYLOAD,
                 "at": PAYLOAD,
                 "times": 2,

@@ -97,7 +97,7 @@ pub fn notice(notice: Notice) -> &'static str {
 }
 
 /// The device of a session or an event, on a page. One that is not known is shown as it called
-/// itself, cut: its owner may know the name.
+/// itself, cut, and without signs that turn other text around: its owner may know the name.
 pub fn device(user_agent: &str) -> String {
     const MOST_SHOWN: usize = 80;
     if let Some(known) = recognised(user_agent) {
@@ -105,10 +105,11 @@ pub fn device(user_agent: &str) -> String {
         let first = letters.next().map(|letter| letter.to_ascii_uppercase());
         return first.into_iter().chain(letters).collect();
     }
-    let name: String = user_agent.trim().chars().take(MOST_SHOWN).collect();
-    match name.len() {
-        0 => "An unknown program".to_owned(),
-        _ if name.len() < user_agent.trim().len() => format!("An unknown program: {name}…"),
+    let plain = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
+    let name: String = user_agent.trim().chars().filter(plain).collect();
+    match name.get(..MOST_SHOWN) {
+        Some(start) if start != name => format!("An unknown program: {start}…"),
+        _ if name.is_empty() => "An unknown program".to_owned(),
         _ => format!("An unknown program: {name}"),
     }
 }

@@ -116,6 +116,9 @@ fn many_devices(auth: &Auth) {
     let id = log_in(auth, Beginning::default());
     let user = auth.get_user_from_session_id(Some(&id), Timestamp::now()).wait();
     let user = user.expect("found").expect("she is there").id;
+    let listed = auth.sessions_of(user, Timestamp::now()).wait().expect("listed");
+    let ended = auth.end_session_of(user, &listed[0].handle(), Timestamp::now()).wait();
+    assert!(ended.expect("asked"));
     for _ in 0..25 {
         auth.create_session(ANN, Beginning::default(), Timestamp::now()).wait().expect("begun");
         auth.trust_device(user, Timestamp::now()).wait().expect("known");
@@ -208,6 +211,9 @@ fn events(place: &Place, service: &Service) {
     journal.flush();
     let conn = &mut place.connection();
     assert!(!journal::newest(conn, None, 10).expect("read").is_empty());
+    let hers = service.auth.history(1, None, 10).wait().expect("read");
+    service.auth.history(1, Some(hers[0].id), 10).wait().expect("read");
+    service.auth.find_event(1, hers[0].id).wait().expect("read").expect("hers");
     journal::newest(conn, Some(1), 10).expect("read");
     // So many that nobody's are too many.
     conn.batch_execute(

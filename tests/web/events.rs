@@ -115,6 +115,7 @@ fn accounts() -> BTreeSet<String> {
             forger.get(path);
         });
     }
+    devices(&watched);
     resets(&watched);
     watched.seen.into_inner()
 }
@@ -182,6 +183,23 @@ fn operators(watched: &Watched) {
     });
     watched.leaves(&[("account_deleted", None)], |app| {
         operator(app, &|operator| drop(operator.erase(BOB).expect("erased")));
+    });
+}
+
+fn devices(watched: &Watched) {
+    let (laptop, phone) = (watched.app.program(), watched.app.program());
+    for visitor in [&phone, &laptop] {
+        visitor.post("/sessions", &PAIR).is(200);
+    }
+    let sessions = laptop.get("/account/sessions").json();
+    let sessions = sessions["sessions"].as_array().expect("a list");
+    let other = sessions.iter().find(|session| session["current"] == false).expect("the phone's");
+    let path = format!("/account/sessions/{}", other["id"].as_str().expect("text"));
+    watched.leaves(&[("session_ended", HERS)], |_| {
+        laptop.delete(&path).is(200);
+    });
+    watched.leaves(&[("not_yours_refused", HERS)], |_| {
+        laptop.delete(&path).is(404);
     });
 }
 
