@@ -33,4 +33,5 @@ mod sockets; // what only a raw socket can send
 mod start; // the first start, the second, the impossible
 mod stop; // SIGTERM once and twice
 mod storm; // B-74: hundreds log in at once
+mod user; // `gatehouse user`
 mod word_list; // a thousand words against the limits that nobody has set

@@ -8,6 +8,8 @@ use gatehouse::accounts::Auth;
 use gatehouse::accounts::confirmation::Confirmation;
 use gatehouse::accounts::details::Details;
 use gatehouse::accounts::login::LogIn;
+use gatehouse::accounts::mailed_token::Purpose;
+use gatehouse::accounts::operator::{LinkKind, Operator};
 use gatehouse::accounts::password_change::PasswordChange;
 use gatehouse::accounts::registration::{SignUp, SignedUp};
 use gatehouse::accounts::session::{Beginning, Device, Session};
@@ -49,6 +51,8 @@ pub fn take(kind: Kind) {
     mails(&service);
     events(&place, &service);
     confirmed(&open(&format!("{FREE}\nconfirm_email = true")));
+    kept_and_erased(&service);
+    operated(&service, &open(&format!("{FREE}\nconfirm_email = true")));
     a_clock_set_back(&open(STRICT));
     purge(&service);
 }
@@ -240,6 +244,51 @@ fn confirmed(service: &Service) {
         ip: HERE.to_owned(),
     };
     auth.confirm(confirmation, Timestamp::now()).wait().expect("confirmed");
+}
+
+/// Ann wants to go and comes back; wants to go and takes the link; goes.
+fn kept_and_erased(service: &Service) {
+    let (auth, now) = (&service.auth, Timestamp::now());
+    let attempt = || LogIn {
+        email: ANN.to_owned(),
+        password: secret(NEW_PASSWORD),
+        beginning: Beginning::default(),
+    };
+    for comes_back in [true, false, false] {
+        let user = auth.log_in(attempt(), now).wait().expect("logged in").user;
+        let day = auth.ask_for_deletion(&user, now).wait().expect("asked").expect("a day");
+        if comes_back {
+            continue;
+        }
+        let token = link(service, "/keep_account/");
+        auth.find_mailed(Purpose::KeepAccount, &token, now).wait().expect("found").expect("alive");
+        auth.keep_account(&token, now).wait().expect("used").expect("alive");
+        assert_eq!(auth.erase_due(day).wait().expect("looked"), 0);
+    }
+    let user = auth.log_in(attempt(), now).wait().expect("logged in").user;
+    let day = auth.ask_for_deletion(&user, now).wait().expect("asked").expect("a day");
+    assert_eq!(auth.erase_due(day).wait().expect("erased"), 1);
+}
+
+/// What an operator does to accounts, and to somebody who waits for an account.
+fn operated(service: &Service, confirming: &Service) {
+    let (operator, now) = (Operator(&service.auth), Timestamp::now());
+    operator.add("fay@example.com", Some("Fay"), now).expect("added");
+    operator.list(0, 10, false).expect("listed");
+    operator.list(0, 10, true).expect("listed");
+    operator.show("fay@example.com", now).expect("shown");
+    operator.disable("fay@example.com", now).expect("disabled");
+    operator.enable("fay@example.com").expect("enabled");
+    operator.unlock("fay@example.com").expect("unlocked");
+    operator.end_sessions("fay@example.com").expect("ended");
+    operator.link("fay@example.com", LinkKind::Reset, now).expect("printed");
+    operator.link("fay@example.com", LinkKind::Confirm, now).expect("printed");
+    let waiting = SignUp { email: "gil@example.com".to_owned(), ..wish(EVE, None) };
+    confirming.auth.sign_up(waiting, now).wait().expect("asked");
+    operator.link("gil@example.com", LinkKind::Confirm, now).expect("printed");
+    // The address of a sign-up that waits has an account all the same.
+    operator.add("gil@example.com", None, now).expect("added");
+    operator.erase("gil@example.com").expect("erased");
 }
 
 /// A limit that was reached by a clock an hour ahead is written anew.

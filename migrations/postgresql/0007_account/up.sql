@@ -3,7 +3,8 @@ ALTER TABLE users ADD COLUMN display_name TEXT;
 ALTER TABLE users ADD COLUMN time_zone TEXT;
 -- Since when an operator keeps the owner out.
 ALTER TABLE users ADD COLUMN disabled_at BIGINT;
-CREATE INDEX users_disabled_at ON users (disabled_at);
+-- Of the few alone: nobody is to look up all the others by it.
+CREATE INDEX users_disabled_at ON users (disabled_at) WHERE disabled_at IS NOT NULL;
 -- When the account will be erased, unless its owner comes back before.
 ALTER TABLE users ADD COLUMN delete_at BIGINT;
 CREATE INDEX users_delete_at ON users (delete_at);
