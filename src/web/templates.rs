@@ -67,6 +67,23 @@ mod tests {
     const ESCAPED: &str =
         "&quot;&gt;&lt;script&gt;alert(&#x27;1&#x27;)&lt;&#x2F;script&gt;{{ 7*7 }}&amp;&#x2F;";
 
+    /// A session, or an event.
+    fn sighting() -> Value {
+        json!({
+            "id": PAYLOAD,
+            "current": false,
+            "secure": PAYLOAD,
+            "what": PAYLOAD,
+            "times": 2,
+            "device": PAYLOAD,
+            "ip": PAYLOAD,
+            "place": PAYLOAD,
+            "first_seen": PAYLOAD,
+            "last_seen": PAYLOAD,
+            "at": PAYLOAD,
+        })
+    }
+
     fn everything() -> Value {
         let list = json!([PAYLOAD]);
         let mail = json!({
@@ -95,25 +112,9 @@ mod tests {
                 "display_name": PAYLOAD,
                 "time_zone": PAYLOAD,
             },
-            "sessions": [{
-                "id": PAYLOAD,
-                "current": false,
-                "device": PAYLOAD,
-                "ip": PAYLOAD,
-                "place": PAYLOAD,
-                "first_seen": PAYLOAD,
-                "last_seen": PAYLOAD,
-            }],
+            "sessions": [sighting()],
             "others": true,
-            "events": [{
-                "secure": PAYLOAD,
-                "what": PAYLOAD,
-                "at": PAYLOAD,
-                "times": 2,
-                "device": PAYLOAD,
-                "ip": PAYLOAD,
-                "place": PAYLOAD,
-            }],
+            "events": [sighting()],
             "older": PAYLOAD,
             "days": 90,
             "deed": PAYLOAD,
