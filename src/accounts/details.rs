@@ -50,7 +50,7 @@ impl Details {
 
 /// Any text that people can see: whoever shows it escapes it. Nothing is folded, so that its length
 /// is what it will be (B-78j).
-fn parse_name(text: &str) -> Result<Option<String>, NameError> {
+pub(super) fn parse_name(text: &str) -> Result<Option<String>, NameError> {
     let name = text.trim();
     if name.chars().count() > LONGEST_NAME {
         return Err(NameError::TooLong);

@@ -5,6 +5,7 @@ use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
+use super::details::{LONGEST_NAME, parse_name};
 use super::email::Email;
 use super::mailed_token::{self, MailedToken, Purpose};
 use super::password::LOCKED;
@@ -21,7 +22,6 @@ use crate::mail::Kind;
 use crate::mail::outbox;
 
 /// The longest name of an owner, in characters.
-const LONGEST_NAME: usize = 100;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum OperatorError {
     Nobody,
     #[error("this is no e-mail address")]
     Email,
-    #[error("a name has 1 to {LONGEST_NAME} characters that people can see")]
+    #[error("a name has at most {LONGEST_NAME} characters that people can see")]
     Name,
     #[error("this address has an account already")]
     EmailTaken,
@@ -81,7 +81,7 @@ impl Operator<'_> {
         now: Timestamp,
     ) -> Result<(User, PrintedLink), OperatorError> {
         let email = Email::parse(email).map_err(|_| OperatorError::Email)?;
-        let name = name.map(check_name).transpose()?;
+        let name = parse_name(name.unwrap_or_default()).map_err(|_| OperatorError::Name)?;
         let added = self.0.db.write_blocking(|conn| {
             let user = add_user(conn, &email, LOCKED, now).map_err(|error| match error {
                 AddUserError::EmailTaken => OperatorError::EmailTaken,
@@ -263,14 +263,4 @@ fn change_disabled(
     let changes = UserChanges { disabled_at: Some(since), ..UserChanges::default() };
     update_user(conn, id, &changes)?;
     Ok(find_user_by(conn, UserKey::Id(id))?)
-}
-
-/// What could break a line or turn a terminal's text around is no name.
-fn check_name(name: &str) -> Result<String, OperatorError> {
-    let name = name.trim();
-    let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
-    if !fits || crate::log::harmless(name) != name {
-        return Err(OperatorError::Name);
-    }
-    Ok(name.to_owned())
 }

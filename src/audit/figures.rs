@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Event, TABLE};
+use super::Event;
+use super::event::TABLE;
 
 /// Upper bounds of the answer times' buckets, in milliseconds.
 const BOUNDS: [u64; 9] = [1, 5, 10, 50, 100, 500, 1000, 5000, 10_000];

@@ -13,7 +13,7 @@ What Gatehouse writes down of what happened and what it refused. Each event is a
 output, a row of the table `events`, and a figure for Prometheus (`metrics_port`). None holds a password, a
 token, a cookie or an e-mail address; people are named by their id.
 
-This page is made of `src/audit/mod.rs`: `GATEHOUSE_WRITE_DOCS=1 cargo test --test architecture events`.
+This page is made of `src/audit/event.rs`: `GATEHOUSE_WRITE_DOCS=1 cargo test --test architecture events`.
 
 ## The events
 
@@ -38,7 +38,7 @@ what is written. Control characters and signs that turn text around are escaped,
 | `event` | the event's name |
 | `outcome` | `success`, `refused` or `failure` |
 | `user` | the account's id; null where there is none, or where it must not be told |
-| `factor` | `password`, for `logged_in` and `log_in_failed` alone |
+| `factor` | `password`, where one was given: `logged_in`, `log_in_failed`, `password_confirmed`, `password_confirm_failed` |
 | `ip` | the client's address (`trusted_proxies`); empty where no request brought the event about |
 | `request_id` | in the answer's `X-Request-Id`, on its error page, and in the request's own line |
 
