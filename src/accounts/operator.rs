@@ -269,7 +269,11 @@ fn change_disabled(
 fn check_name(name: &str) -> Result<String, OperatorError> {
     let name = name.trim();
     let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
-    if !fits || crate::log::harmless(name) != name {
+    let unseen = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !fits || name.chars().any(unseen) {
         return Err(OperatorError::Name);
     }
     Ok(name.to_owned())
