@@ -1,5 +1,7 @@
 //! Moments in time: milliseconds since the Unix epoch, as the database stores them.
 
+pub mod zone;
+
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -52,10 +54,11 @@ impl Timestamp {
         self.date_time().and_then(|at| at.format(format).ok()).unwrap_or_default()
     }
 
-    /// For people, in the zone of that IANA name; none is UTC.
+    /// For people, in the zone of that IANA name: `31 January 2030, 13:00 CET`. None is UTC, and so is
+    /// one that the compiled-in rules do not know.
     pub fn in_words_of(self, zone: Option<&str>) -> String {
-        let _ = zone;
-        self.in_words()
+        let shown = zone.and_then(|zone| zone::shown(self, zone));
+        shown.unwrap_or_else(|| self.in_words())
     }
 
     fn date_time(self) -> Option<OffsetDateTime> {

@@ -67,3 +67,17 @@ for (const wait of document.querySelectorAll("[data-seconds]")) {
     if (left <= 0) clearInterval(tick);
   }, 1000);
 }
+
+const zone = document.getElementById("time_zone");
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+// No zone is UTC.
+if (zone && !zone.value && here && here !== "UTC") {
+  const button = make("button", { type: "button", class: "plain" });
+  button.textContent = "Use " + here;
+  button.addEventListener("click", () => {
+    zone.value = here;
+    zone.focus();
+    button.remove();
+  });
+  zone.parentElement.after(button);
+}

@@ -1,6 +1,7 @@
 //! The import rule and the house style, enforced. Each failure names the file and the line.
 
 mod rules {
+    pub mod access; // who may ask for which route
     pub mod asvs; // each requirement of OWASP ASVS has its place and its tests
     pub mod attacks; // so has each attack of our list
     pub mod databases; // which tests run on which database

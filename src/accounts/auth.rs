@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use diesel::result::Error as QueryError;
 
+use super::place::Places;
 use super::{AccountsConfig, Hasher, mailed_token};
 use crate::audit::Journal;
 use crate::clock::Timestamp;
 use crate::db::{Db, DbError};
-use crate::mail::messages::Message;
+use crate::mail::messages::{Message, Recipient};
 use crate::mail::worker::Bell;
 use crate::mail::{Letter, Messages, Outbox, outbox};
 use crate::tokens::Sealer;
@@ -26,6 +27,7 @@ pub struct Auth {
     pub(super) journal: Journal,
     /// Seals forms that wait for a proof.
     pub(super) forms: Sealer,
+    pub(super) places: Places,
 }
 
 impl Auth {
@@ -38,8 +40,9 @@ impl Auth {
         bell: Bell,
         journal: Journal,
         forms: Sealer,
+        places: Places,
     ) -> Self {
-        Self { db, hasher, outbox, messages, config, bell, journal, forms }
+        Self { db, hasher, outbox, messages, config, bell, journal, forms, places }
     }
 
     /// Where events are written.
@@ -69,7 +72,11 @@ impl Auth {
 
     /// A letter for the transaction that has just made its link: a template that cannot be filled
     /// in takes the link back.
-    pub(super) fn written<M: Message>(&self, to: &str, message: &M) -> Result<Letter, DbError> {
+    pub(super) fn written<'a, M: Message>(
+        &self,
+        to: impl Into<Recipient<'a>>,
+        message: &M,
+    ) -> Result<Letter, DbError> {
         self.messages
             .write(to, message)
             .map_err(|error| DbError::Query(QueryError::SerializationError(Box::new(error))))

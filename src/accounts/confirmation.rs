@@ -14,7 +14,7 @@ use super::registration::SignedUp;
 use super::session::{Beginning, NewSession, start_known};
 use super::throttle::{Bucket, Deed, Limited, TakeError};
 use super::user::{AddUserError, UserChanges, UserKey, add_user, find_user_by, update_user};
-use super::{Broken, FieldError, FieldErrors};
+use super::{Broken, FieldError, FieldErrors, secure_account};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::batches::BATCH;
 use crate::db::schema::sign_ups;
@@ -226,7 +226,7 @@ impl Auth {
         outbox::withdraw_about_in(conn, &subject(id), outbox::SENT)?;
         if let Some(owner) = owner {
             let letter = self.written(
-                &owner.email,
+                &owner,
                 &AlreadyRegistered {
                     email: owner.email.clone(),
                     login_url: self.messages.link("/login"),
@@ -234,6 +234,10 @@ impl Auth {
                 },
             )?;
             return Ok(Some(Composed { user: Some(owner.id), letter }));
+        }
+        if let Some(owner) = secure_account::reserved(conn, &pending.email_key, None, wish.now)? {
+            let letter = self.wanted_letter(&owner)?;
+            return Ok(Some(Composed { user: None, letter }));
         }
         let token = generate_token();
         store_token(conn, id, &token, wish.asked_at)?;

@@ -68,6 +68,12 @@ pub(super) fn forget_all(conn: &mut AnyConnection, user: i64) -> QueryResult<()>
     diesel::delete(devices::table.filter(devices::user_id.eq(user))).execute(conn).map(drop)
 }
 
+/// Forgets every device of `user` but the one with that secret.
+pub(super) fn forget_others(conn: &mut AnyConnection, user: i64, secret: &str) -> QueryResult<()> {
+    let others = devices::user_id.eq(user).and(devices::id.ne(fingerprint(secret)));
+    diesel::delete(devices::table.filter(others)).execute(conn).map(drop)
+}
+
 impl Auth {
     /// Makes a browser known whose owner has proved to read the account's mail; returns what its
     /// cookie shall hold.

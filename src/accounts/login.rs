@@ -98,8 +98,11 @@ impl Auth {
         } else {
             None
         };
+        let failures = self.failures_before(&user, now).await?;
         let limits = self.config.sessions.clone();
-        self.db
+        let auth = self.clone();
+        let session = self
+            .db
             .write(move |conn| {
                 // The password may have been changed while its hash was being compared.
                 let Some(user) = unchanged(conn, &user)? else { return Err(wrong()) };
@@ -112,11 +115,17 @@ impl Auth {
                 }
                 give_back(conn, &slip)?;
                 // Whoever comes back stays.
-                let called_off = user.delete_at.is_some() && deletion::call_off(conn, user.id)?;
+                let deletion_called_off =
+                    user.delete_at.is_some() && deletion::call_off(conn, user.id)?;
+                let told = auth.tell_of_log_in(conn, &user, &attempt.beginning, failures, now)?;
                 let session = start_known(conn, user, &attempt.beginning, &limits, now)?;
-                Ok(NewSession { deletion_called_off: called_off, ..session })
+                Ok::<_, LogInError>(NewSession { told, deletion_called_off, ..session })
             })
-            .await
+            .await?;
+        if session.told {
+            self.bell.ring();
+        }
+        Ok(session)
     }
 
     /// Whether the address is unknown, its hash broken or the password wrong: one bcrypt.

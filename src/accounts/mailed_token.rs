@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
+use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
@@ -35,7 +36,7 @@ impl Purpose {
         Self::UNDOING.contains(&self)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Unlock => "unlock",
             Self::Invitation => "invitation",
@@ -54,6 +55,22 @@ impl Purpose {
             Self::Invitation | Self::SecureAccount => Duration::from_secs(7 * 24 * 60 * 60),
             Self::KeepAccount => Duration::from_secs(3650 * 24 * 60 * 60),
         }
+    }
+}
+
+/// Why a link did nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// Unknown, used or expired; or its address is somebody else's by now.
+    #[error("dead link")]
+    Dead,
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<QueryError> for LinkError {
+    fn from(error: QueryError) -> Self {
+        DbError::from(error).into()
     }
 }
 
@@ -88,6 +105,12 @@ impl Auth {
         let token = token.clone();
         self.db.read(move |conn| Ok(find(conn, purpose, &token, now)?)).await
     }
+
+    /// The account that a token is about, as it is now.
+    pub async fn account_of(&self, token: &MailedToken) -> Result<Option<User>, DbError> {
+        let Some(id) = token.user_id else { return Ok(None) };
+        self.db.read(move |conn| Ok(find_user_by(conn, UserKey::Id(id)).optional()?)).await
+    }
 }
 
 /// A new token; earlier ones of its purpose die, but for those that secure an account: each of the
@@ -116,9 +139,9 @@ pub(super) fn issue_until(
         }
         // Whatever address they went to: of two that were asked for, the newer counts (B-69).
         Purpose::EmailChange | Purpose::KeepAccount => {
-            let user = tokens::user_id.eq(owner.user_id);
-            let siblings = tokens::table.filter(user.and(tokens::purpose.eq(purpose.name())));
-            diesel::delete(siblings).execute(conn)?;
+            if let Some(user) = owner.user_id {
+                void(conn, purpose, user)?;
+            }
         }
         Purpose::SecureAccount => {}
     }
@@ -174,16 +197,34 @@ pub(super) fn consume(
     Ok((diesel::delete(row).execute(conn)? == 1).then_some(found))
 }
 
+/// When a token dies, whatever it is good for.
+pub(super) fn end_of(
+    conn: &mut AnyConnection,
+    token: &SecretString,
+) -> QueryResult<Option<Timestamp>> {
+    let row = tokens::table.find(fingerprint(token.expose_secret()));
+    row.select(tokens::expires_at).first(conn).optional()
+}
+
+/// Voids the tokens of `user` for one purpose.
+pub(super) fn void(conn: &mut AnyConnection, purpose: Purpose, user: i64) -> QueryResult<()> {
+    let theirs = tokens::user_id.eq(user).and(tokens::purpose.eq(purpose.name()));
+    diesel::delete(tokens::table.filter(theirs)).execute(conn).map(drop)
+}
+
+/// Voids all tokens of `user`, but for those that secure the account and die before `end`: they were
+/// mailed earlier, to whoever read the account's mail then.
+pub(super) fn void_since(conn: &mut AnyConnection, user: i64, end: Timestamp) -> QueryResult<()> {
+    let secures = tokens::purpose.eq(Purpose::SecureAccount.name());
+    let theirs = tokens::user_id.eq(user);
+    let later = diesel::dsl::not(secures.and(tokens::expires_at.lt(end)));
+    diesel::delete(tokens::table.filter(theirs.and(later))).execute(conn).map(drop)
+}
+
 /// Voids the tokens of `user`, but for those that undo what somebody else may be doing just now.
 pub(super) fn void_all(conn: &mut AnyConnection, user: i64) -> QueryResult<()> {
     let undoing = Purpose::UNDOING.map(Purpose::name);
     let theirs = tokens::user_id.eq(user).and(tokens::purpose.ne_all(undoing));
-    diesel::delete(tokens::table.filter(theirs)).execute(conn).map(drop)
-}
-
-/// Voids those of one purpose.
-pub(super) fn void(conn: &mut AnyConnection, purpose: Purpose, user: i64) -> QueryResult<()> {
-    let theirs = tokens::user_id.eq(user).and(tokens::purpose.eq(purpose.name()));
     diesel::delete(tokens::table.filter(theirs)).execute(conn).map(drop)
 }
 

@@ -3,16 +3,24 @@
 pub mod auth;
 pub mod confirmation;
 pub mod deletion;
+pub mod details;
 pub mod device;
 pub mod email;
+pub mod email_change;
 mod erasure;
+pub mod export;
 pub mod hasher;
+pub mod history;
 pub mod invitation;
 pub mod login;
 pub mod mailed_token;
+mod new_log_in;
+mod new_password;
 pub mod operator;
 pub mod password;
+pub mod password_change;
 pub mod password_reset;
+pub mod place;
 pub mod registration;
 pub mod revocation;
 pub mod secure_account;
@@ -23,11 +31,14 @@ pub mod sudo;
 pub mod throttle;
 pub mod unlock;
 pub mod user;
+pub mod user_agent;
 mod waiting_sign_up;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::clock::zone;
 use crate::db::DbError;
 use crate::theme::ThemeError;
 
@@ -47,6 +58,8 @@ pub struct AccountsConfig {
     pub sign_up: registration::SignUpPolicy,
     /// Whether an account begins with a link in a mail.
     pub confirm_email: bool,
+    /// Tells the place of an address; none, nothing does.
+    pub place_database: Option<PathBuf>,
 }
 
 impl AccountsConfig {
@@ -78,10 +91,14 @@ pub enum FieldError {
     NotUtf8,
     Unknown,
     Email(email::EmailError),
+    /// The address that the account has.
+    SameEmail,
     Password(password::PasswordError),
     EmailTaken,
     /// Sign-up is for addresses of other domains.
     Domain,
+    Name(details::NameError),
+    TimeZone(zone::Unknown),
     /// Not the password of whoever is signed in.
     WrongPassword,
     /// The form was filled in by a program, or was left open for a day.

@@ -5,6 +5,7 @@ use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
+use super::details::LONGEST_NAME;
 use super::email::Email;
 use super::mailed_token::{self, MailedToken, Purpose};
 use super::password::LOCKED;
@@ -13,15 +14,12 @@ use super::session::{Session, end_all_sessions, sessions_of};
 use super::user::{
     AddUserError, User, UserChanges, UserKey, add_user, find_user_by, list_users, update_user,
 };
-use super::{confirmation, device, waiting_sign_up};
+use super::{confirmation, details, device, waiting_sign_up};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
 use crate::mail::outbox;
-
-/// The longest name of an owner, in characters.
-const LONGEST_NAME: usize = 100;
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -265,16 +263,7 @@ fn change_disabled(
     Ok(find_user_by(conn, UserKey::Id(id))?)
 }
 
-/// What could break a line or turn a terminal's text around is no name.
+/// The rules that the owner's own form has.
 fn check_name(name: &str) -> Result<String, OperatorError> {
-    let name = name.trim();
-    let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
-    let unseen = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !fits || name.chars().any(unseen) {
-        return Err(OperatorError::Name);
-    }
-    Ok(name.to_owned())
+    details::parse_name(name).ok().flatten().ok_or(OperatorError::Name)
 }

@@ -208,7 +208,7 @@ mod tests {
         let time = |stored: Option<&str>| work(stored, cost);
         let usual = time(Some(&good));
         for broken in
-            [None, Some(""), Some("!"), Some("$2b$08$short"), Some("sha384$"), Some("md5$x")]
+            [None, Some(""), Some(LOCKED), Some("$2b$08$short"), Some("sha384$"), Some("md5$x")]
         {
             assert!(!verify_password(&password, broken, cost), "{broken:?}");
             assert!(time(broken) * 2 > usual, "{broken:?} was refused sooner");

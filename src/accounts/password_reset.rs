@@ -6,21 +6,19 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
 use super::email::Email;
-use super::mailed_token::Purpose;
-use super::password::PasswordError;
+use super::new_password::How;
 use super::session::end_all_sessions;
 use super::throttle::{Bucket, Deed, TakeError};
 use super::user::{User, UserChanges, UserKey, find_user_by};
-use super::{Broken, FieldError, FieldErrors, device, mailed_token};
+use super::{Broken, FieldError, FieldErrors, device};
 use crate::audit::{self, Event};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
-use crate::mail::messages::{PasswordChanged, PasswordReset};
+use crate::mail::messages::PasswordReset;
 use crate::mail::outbox::{self, Composed, Content, Note};
 use crate::mail::worker::{Compose, Wish};
 use crate::mail::{Kind, Letter};
-use crate::theme::ThemeError;
 use crate::tokens::{fingerprint, generate_token};
 
 /// Why the password is the old one still.
@@ -44,12 +42,6 @@ impl From<DbError> for UpdatePasswordError {
 impl From<QueryError> for UpdatePasswordError {
     fn from(error: QueryError) -> Self {
         DbError::from(error).into()
-    }
-}
-
-impl From<ThemeError> for UpdatePasswordError {
-    fn from(error: ThemeError) -> Self {
-        Self::Broken(error.into())
     }
 }
 
@@ -149,8 +141,7 @@ impl Auth {
             return Err(UpdatePasswordError::Invalid(FieldErrors::one("new_password", error)));
         }
         let hashed_password = self.hasher.hash(new_password, &client).await?;
-        let notice = Content::Letter(self.changed_notice(&user, now)?);
-        let (outbox, key) = (self.outbox.clone(), fingerprint(token.expose_secret()));
+        let (auth, key) = (self.clone(), fingerprint(token.expose_secret()));
         let oldest = now - self.config.reset_lifetime;
         let user = self
             .db
@@ -158,36 +149,12 @@ impl Auth {
                 consume(conn, user.id, &key, oldest, &hashed_password, now)?;
                 end_all_sessions(conn, user.id)?;
                 device::forget_all(conn, user.id)?;
-                mailed_token::void_all(conn, user.id)?;
-                for kind in [Kind::PasswordReset, Kind::Unlock] {
-                    outbox::withdraw(conn, user.id, kind)?;
-                }
-                let end = now + Purpose::SecureAccount.lifetime();
-                let note = Note::dying_to_user(Kind::PasswordChanged, user.id, end);
-                outbox.add(conn, &note, &notice, now)?;
+                auth.settle_new_password(conn, &user, How::ByLink, now)?;
                 Ok::<_, UpdatePasswordError>(user.clone())
             })
             .await?;
         self.bell.ring();
         Ok(user)
-    }
-
-    /// Why `user` may not have that password, if so.
-    async fn refuse_password(
-        &self,
-        user: &User,
-        new_password: &SecretString,
-        client: &str,
-    ) -> Result<Option<PasswordError>, UpdatePasswordError> {
-        let rules = &self.config.password;
-        let address = Email::parse(&user.email).map_err(|_| UpdatePasswordError::DeadToken)?;
-        if let Err(error) = rules.check(new_password, &address) {
-            return Ok(Some(error));
-        }
-        let stored = Some(user.hashed_password.clone());
-        let unchanged = rules.enforced
-            && self.hasher.verify(new_password, stored, client).await.map_err(Broken::from)?;
-        Ok(unchanged.then_some(PasswordError::Unchanged))
     }
 
     /// What the mail worker calls to turn wishes into letters.
@@ -221,35 +188,11 @@ impl Auth {
                 }
             }
             // Written with the deed they tell of, and with links that nothing can write anew.
-            Kind::Invitation
-            | Kind::EmailChange
-            | Kind::EmailChanged
-            | Kind::NewLogIn
-            | Kind::DeletionAsked => Ok(None),
+            Kind::EmailChange => self.compose_email_change(conn, wish),
+            Kind::Invitation | Kind::EmailChanged | Kind::NewLogIn | Kind::DeletionAsked => {
+                Ok(None)
+            }
         }
-    }
-
-    fn changed_notice(&self, user: &User, at: Timestamp) -> Result<Letter, ThemeError> {
-        let notice = PasswordChanged {
-            email: user.email.clone(),
-            when: at.in_words(),
-            reset_url: self.messages.link("/reset_password"),
-        };
-        self.messages.write(&user.email, &notice)
-    }
-
-    /// The notice is written with the deed; here, again, because the key has changed since.
-    fn compose_changed(
-        &self,
-        conn: &mut AnyConnection,
-        wish: &Wish<'_>,
-    ) -> Result<Option<Composed>, DbError> {
-        let Some(id) = wish.user else { return Ok(None) };
-        let Some(user) = find_user_by(conn, UserKey::Id(id)).optional()? else { return Ok(None) };
-        let letter = self.changed_notice(&user, wish.asked_at);
-        let letter =
-            letter.map_err(|e| DbError::Query(QueryError::SerializationError(e.into())))?;
-        Ok(Some(Composed { user: Some(id), letter }))
     }
 
     fn compose_reset(
@@ -267,15 +210,33 @@ impl Auth {
         };
         // The links of earlier mails are dead now; those still waiting need not go.
         outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
-        let letter = self.written(
-            &user.email,
+        Ok(Some(Composed { user: Some(user.id), letter: self.reset_letter(user, &token)? }))
+    }
+
+    /// Mails the link to a new password in the transaction of a deed that leaves the owner none. No
+    /// limit holds it back: whoever used up its mails would keep the owner out.
+    pub(super) fn start_reset(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let token = store_new_token(conn, user, now, now)?.ok_or(QueryError::NotFound)?;
+        let letter = Content::Letter(self.reset_letter(user, &token)?);
+        let end = now + self.config.reset_lifetime;
+        let note = Note::dying_to_user(Kind::PasswordReset, user.id, end);
+        Ok(self.outbox.add(conn, &note, &letter, now)?)
+    }
+
+    fn reset_letter(&self, user: &User, token: &SecretString) -> Result<Letter, DbError> {
+        self.written(
+            user,
             &PasswordReset {
                 email: user.email.clone(),
                 link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),
                 minutes: self.config.reset_minutes(),
             },
-        )?;
-        Ok(Some(Composed { user: Some(user.id), letter }))
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sessions: one row per signed-in device, found by the SHA-256 of what its cookie holds.
 
+mod list;
+
 use std::time::Duration;
 
 use diesel::dsl::AsSelect;
@@ -76,8 +78,17 @@ pub struct NewSession {
     pub remembered: bool,
     /// What the device cookie shall hold.
     pub known_device: String,
+    /// A mail tells its owner of it.
+    pub told: bool,
     /// The account was to be erased, and stays because its owner came back.
     pub deletion_called_off: bool,
+}
+
+impl NewSession {
+    /// One of which nothing more is to be told.
+    pub(super) fn of(id: String, user: User, remembered: bool, known_device: String) -> Self {
+        Self { id, user, remembered, known_device, told: false, deletion_called_off: false }
+    }
 }
 
 /// A row of `sessions`.
@@ -123,7 +134,7 @@ pub(super) fn start_known(
     let id = start_session(conn, user.id, beginning, limits, now)?;
     let known_device = device::remember(conn, beginning.known_device.as_deref(), user.id, now)?;
     let remembered = beginning.remembered;
-    Ok(NewSession { id, user, remembered, known_device, deletion_called_off: false })
+    Ok(NewSession::of(id, user, remembered, known_device))
 }
 
 /// Stores a new session of `user` and makes it their most recent; returns what the cookie holds.
@@ -230,6 +241,12 @@ pub(super) fn end_all_sessions(conn: &mut AnyConnection, user: i64) -> QueryResu
     diesel::delete(sessions::table.filter(sessions::user_id.eq(user))).execute(conn)
 }
 
+/// Ends the user's sessions but that one; returns how many there were.
+pub(super) fn end_other_sessions(conn: &mut AnyConnection, kept: &Session) -> QueryResult<usize> {
+    let others = sessions::user_id.eq(kept.user_id).and(sessions::id.ne(&kept.id));
+    diesel::delete(sessions::table.filter(others)).execute(conn)
+}
+
 fn end_session(conn: &mut AnyConnection, id: &str) -> QueryResult<bool> {
     Ok(diesel::delete(sessions::table.find(fingerprint(id))).execute(conn)? == 1)
 }
@@ -332,6 +349,12 @@ impl Auth {
     pub async fn destroy_session(&self, id: &str) -> Result<bool, DbError> {
         let id = id.to_owned();
         self.db.write(move |conn| Ok(end_session(conn, &id)?)).await
+    }
+
+    /// Ends the user's sessions but that one; returns how many there were.
+    pub async fn end_other_sessions(&self, kept: &Session) -> Result<usize, DbError> {
+        let kept = kept.clone();
+        self.db.write(move |conn| Ok(end_other_sessions(conn, &kept)?)).await
     }
 
     /// Writes down that a session was used just now, which moves its idle limit.

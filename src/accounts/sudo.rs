@@ -17,12 +17,13 @@ use crate::clock::{SKEW, Timestamp};
 use crate::db::batches::BATCH;
 use crate::db::schema::{pending_forms, sessions};
 use crate::db::{AnyConnection, DbError};
+use crate::tokens::generate_uuid;
 
 /// How long a proof counts: long enough for an errand, short enough that a browser left open is no
 /// invitation.
 pub const FRESH: Duration = Duration::from_secs(10 * 60);
 /// How long a form waits for its sender's password.
-const FORM_LIFETIME: Duration = Duration::from_secs(10 * 60);
+pub const FORM_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// Wrong passwords in one session, after which it ends: whoever has only its cookie must not have
 /// all day to guess (B-17).
 pub const MOST_FAILURES: i32 = 5;
@@ -117,8 +118,14 @@ impl Auth {
         Err(ProveError::Wrong { quota: slip.quota, ended })
     }
 
-    /// The right password makes the session fresh, under a new id (ASVS 7.2.4).
-    pub async fn sudo(&self, proof: Proof, now: Timestamp) -> Result<Proven, ProveError> {
+    /// The right password makes the session fresh, under a new id (ASVS 7.2.4); `secret` is what
+    /// [`Auth::keep_form`] gave this browser, if it did.
+    pub async fn sudo(
+        &self,
+        proof: Proof,
+        secret: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Proven, ProveError> {
         self.prove(&proof, now).await?;
         let limits = self.config.sessions.clone();
         let old = proof.session.id.clone();
@@ -131,32 +138,23 @@ impl Auth {
                 let id = renew_session(conn, &proof.session, &proof.device, &limits, now)?;
                 let id = id.ok_or(ProveError::Overtaken)?;
                 let remembered = proof.session.remembered;
-                Ok::<_, ProveError>((
-                    NewSession {
-                        id,
-                        user,
-                        remembered,
-                        known_device: known,
-                        deletion_called_off: false,
-                    },
-                    form,
-                ))
+                Ok::<_, ProveError>((NewSession::of(id, user, remembered, known), form))
             })
             .await?;
-        // Sealed under another key: as good as none.
-        let form = sealed.and_then(|sealed| self.forms.open(&sealed, &old).ok());
-        Ok(Proven { session, form })
+        Ok(Proven { session, form: self.open_form(sealed, &old, secret) })
     }
 
-    /// Keeps a session's form until the password comes; the one before goes.
+    /// Keeps a session's form until the password comes; the one before goes. Returns the secret
+    /// without which it does not open: whoever has a copy of the session's cookie cannot slip a
+    /// form of theirs in for the owner to prove (B-33).
     pub async fn keep_form(
         &self,
         session: &Session,
         form: &[u8],
         now: Timestamp,
-    ) -> Result<(), DbError> {
-        let id = session.id.clone();
-        let sealed = self.forms.seal(form, &id);
+    ) -> Result<String, DbError> {
+        let (id, secret) = (session.id.clone(), generate_uuid());
+        let sealed = self.forms.seal(form, &form_label(&id, &secret));
         self.db
             .write(move |conn| {
                 drop_form(conn, &id)?;
@@ -167,26 +165,33 @@ impl Auth {
                         pending_forms::expires_at.eq(now + FORM_LIFETIME),
                     ))
                     .execute(conn)?;
-                Ok(())
+                Ok::<_, DbError>(())
             })
-            .await
+            .await?;
+        Ok(secret)
     }
 
-    /// The form that waits in a session, if one does.
+    /// The form that waits in a session, if that is its secret.
     pub async fn find_form(
         &self,
         session: &Session,
+        secret: &str,
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, DbError> {
         let id = session.id.clone();
-        let sealed = self
-            .db
-            .read({
-                let id = id.clone();
-                move |conn| Ok::<_, DbError>(read_form(conn, &id, now)?)
-            })
-            .await?;
-        Ok(sealed.and_then(|sealed| self.forms.open(&sealed, &id).ok()))
+        let find = move |conn: &mut AnyConnection| Ok::<_, DbError>(read_form(conn, &id, now)?);
+        let sealed = self.db.read(find).await?;
+        Ok(self.open_form(sealed, &session.id, Some(secret)))
+    }
+
+    /// One that was sealed under another key is as good as none.
+    fn open_form(
+        &self,
+        sealed: Option<Vec<u8>>,
+        session: &str,
+        secret: Option<&str>,
+    ) -> Option<Vec<u8>> {
+        self.forms.open(&sealed?, &form_label(session, secret?)).ok()
     }
 
     /// Forgets the form that waits in a session.
@@ -227,6 +232,10 @@ fn count_failure(conn: &mut AnyConnection, session: &str) -> QueryResult<bool> {
         .execute(conn)?;
     let over = row.filter(sessions::failed_proofs.ge(MOST_FAILURES));
     Ok(diesel::delete(over).execute(conn)? == 1)
+}
+
+fn form_label(session: &str, secret: &str) -> String {
+    format!("{session} {secret}")
 }
 
 fn read_form(

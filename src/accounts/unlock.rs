@@ -51,7 +51,7 @@ impl Auth {
         let owner = MailedToken::to_owner(user);
         let token = mailed_token::issue(conn, Purpose::Unlock, &owner, now)?;
         let letter = self.written(
-            &user.email,
+            user,
             &Unlock {
                 email: user.email.clone(),
                 link: self.messages.link(&format!("/unlock/{}", token.expose_secret())),

@@ -6,6 +6,7 @@ use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 use super::email::Email;
+use super::secure_account;
 use crate::clock::Timestamp;
 use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
@@ -86,12 +87,16 @@ pub struct UserChanges {
 }
 
 impl UserChanges {
-    /// A new password from a mailed link: the outstanding reset token dies with the old one.
+    /// A new password from a mailed link, which proves that mail reaches the owner.
     pub fn new_password(hashed_password: String, now: Timestamp) -> Self {
+        Self { confirmed_at: Some(Some(now)), ..Self::other_password(hashed_password, now) }
+    }
+
+    /// Another password: the outstanding reset token dies with the one before.
+    pub fn other_password(hashed_password: String, now: Timestamp) -> Self {
         Self {
             hashed_password: Some(hashed_password),
             password_changed_at: Some(now),
-            confirmed_at: Some(Some(now)),
             reset_token: Some(None),
             reset_asked_at: Some(None),
             reset_email: Some(None),
@@ -110,13 +115,16 @@ pub enum AddUserError {
 }
 
 /// Inserts a user. The unique index on the folded address decides who is first, also when two
-/// requests race.
+/// requests race. An address that its last owner may still take back counts as taken.
 pub fn add_user(
     conn: &mut AnyConnection,
     email: &Email,
     hashed_password: &str,
     now: Timestamp,
 ) -> Result<User, AddUserError> {
+    if secure_account::is_taken(conn, email.key(), None, now).map_err(DbError::from)? {
+        return Err(AddUserError::EmailTaken);
+    }
     diesel::insert_into(users::table)
         .values((
             users::email.eq(email.as_typed()),

@@ -64,6 +64,7 @@ impl Entry {
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = events)]
 pub struct Row {
+    pub id: i64,
     pub at: Timestamp,
     pub event: String,
     pub user_id: Option<i64>,
@@ -187,6 +188,49 @@ pub fn newest(conn: &mut AnyConnection, user: Option<i64>, most: i64) -> QueryRe
         rows = rows.filter(events::user_id.eq(user));
     }
     rows.limit(most).load(conn)
+}
+
+/// Log-ins of one person that failed since the last that went well, or since `start`.
+pub fn failures_since(conn: &mut AnyConnection, user: i64, start: Timestamp) -> QueryResult<i64> {
+    const MOST: i64 = 100;
+    let failed = Event::LogInFailed.name();
+    let rows: Vec<(String, i64)> = events::table
+        .filter(events::user_id.eq(user).and(events::at.gt(start)))
+        .filter(events::event.eq_any([failed, Event::LoggedIn.name()]))
+        .order((events::at.desc(), events::id.desc()))
+        .limit(MOST)
+        .select((events::event, events::times))
+        .load(conn)?;
+    Ok(rows.iter().take_while(|(event, _)| event == failed).map(|(_, times)| times).sum())
+}
+
+/// The newest events of a person; those before `before`, where that is one of them.
+pub fn of_user(
+    conn: &mut AnyConnection,
+    user: i64,
+    before: Option<i64>,
+    most: i64,
+) -> QueryResult<Vec<Row>> {
+    let last = match before {
+        Some(id) => find(conn, user, id)?,
+        None => None,
+    };
+    let mut rows = events::table
+        .filter(events::user_id.eq(user))
+        .select(Row::as_select())
+        .order((events::at.desc(), events::id.desc()))
+        .into_boxed();
+    if let Some(last) = last {
+        let earlier = events::at.lt(last.at).or(events::id.lt(last.id));
+        rows = rows.filter(events::at.le(last.at).and(earlier));
+    }
+    rows.limit(most).load(conn)
+}
+
+/// One event, where it is one of `user`'s.
+pub fn find(conn: &mut AnyConnection, user: i64, id: i64) -> QueryResult<Option<Row>> {
+    let own = events::table.find(id).filter(events::user_id.eq(user));
+    own.select(Row::as_select()).get_result(conn).optional()
 }
 
 /// An event that no request brought about, in the transaction of its deed.

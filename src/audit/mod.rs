@@ -352,6 +352,11 @@ impl Event {
         TABLE.into_iter().map(|(event, ..)| event)
     }
 
+    /// The event of that name, in this version.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|event| event.name() == name)
+    }
+
     pub fn name(self) -> &'static str {
         TABLE[self as usize].1
     }

@@ -12,6 +12,7 @@ use url::Position;
 
 use crate::accounts::hasher::{HasherConfig, settle_once};
 use crate::accounts::password::hash_password;
+use crate::accounts::place::Places;
 use crate::accounts::throttle::{Rate, Rates};
 use crate::clock::{SKEW, Timestamp};
 use crate::config::{Config, Profile};
@@ -33,7 +34,7 @@ pub fn run(config: &Config) -> ExitCode {
     findings.extend(database(config));
     findings.extend(secret_files(config));
     findings.extend([templates(config), mail(config), hashing(config), lanes(config)]);
-    findings.push(limits(config));
+    findings.extend([limits(config), places(config)]);
     findings.extend([applications(config), address(config)]);
     findings.extend(config.dangers().into_iter().map(|danger| Mend(format!("danger: {danger}"))));
     let mut sound = true;
@@ -229,6 +230,16 @@ fn limits(config: &Config) -> Finding {
         in_words(&throttle.ask),
         in_words(&throttle.mail)
     ))
+}
+
+fn places(config: &Config) -> Finding {
+    match Places::open(config.accounts.place_database.as_deref()) {
+        Ok(places) => {
+            let kind = places.kind().unwrap_or("none (place_database)");
+            Fine(format!("places of addresses: {kind}"))
+        }
+        Err(error) => Mend(error.to_string()),
+    }
 }
 
 /// What applications behind the door should know.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::accounts::place::{PlaceError, Places};
 use crate::accounts::{Auth, Hasher};
 use crate::audit::{Event, Journal, record};
 use crate::config::{Config, ConfigError};
@@ -41,6 +42,13 @@ pub enum StartError {
     Other(String),
 }
 
+impl From<PlaceError> for StartError {
+    /// A setting to mend.
+    fn from(error: PlaceError) -> Self {
+        ConfigError(error.to_string()).into()
+    }
+}
+
 /// Everything but the web.
 pub struct Service {
     pub secret_key: SecretString,
@@ -59,6 +67,7 @@ impl Service {
     /// Opens the database and brings it up to date; connects to nothing else.
     pub fn open(config: &Config) -> Result<Self, StartError> {
         config.db.check_private()?;
+        let places = Places::open(config.accounts.place_database.as_deref())?;
         let messages = Arc::new(Messages::load(&config.mail)?);
         let transport = Arc::new(open_transport(config)?);
         let (secret_key, note) = config.resolve_key()?;
@@ -82,6 +91,7 @@ impl Service {
             bell_of_auth,
             journal,
             Sealer::new(&secret_key, FORMS_KEY),
+            places,
         );
         let worker = Arc::new(Worker {
             db: db.clone(),

@@ -106,6 +106,7 @@ fn accounts(sources: &Sources, settings: &Settings) -> Result<AccountsConfig, Co
         },
         sign_up: limits::sign_up(sources, settings)?,
         confirm_email: settings.confirm_email,
+        place_database: place_database(sources, settings)?,
     })
 }
 
@@ -220,6 +221,18 @@ fn theme(sources: &Sources, settings: &Settings) -> Result<Theme, ConfigError> {
         return Err(sources.error("theme_dir", &format!("{} is no folder", dir.display())));
     }
     Ok(Theme { dir: Some(dir) })
+}
+
+/// Whether it is of the right kind is seen when it is opened.
+fn place_database(sources: &Sources, settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
+    let path = PathBuf::from(&settings.place_database);
+    if path.as_os_str().is_empty() {
+        Ok(None)
+    } else if path.is_file() {
+        Ok(Some(path))
+    } else {
+        Err(sources.error("place_database", &format!("{} is no file", path.display())))
+    }
 }
 
 /// What is not for everybody's eyes.

@@ -86,6 +86,7 @@ struct Settings {
     smtp_url: String,
     smtp_username: String,
     body_timeout: Span,
+    place_database: String,
     purge_every: Span,
     metrics_port: u16,
     log_level: String,

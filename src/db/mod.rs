@@ -5,6 +5,7 @@ pub mod batches;
 pub mod connection;
 mod error;
 pub mod migrations;
+mod moment;
 mod pool;
 pub mod postgres;
 pub mod schema;

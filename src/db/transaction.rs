@@ -32,16 +32,24 @@ pub(super) enum Isolation {
     AllByItself,
     /// From other processes that say so as well.
     Alone,
+    /// It only reads, and what others write meanwhile it does not see.
+    Snapshot,
 }
 
 pub(super) fn begin(conn: &mut AnyConnection, isolation: Isolation) -> Result<(), QueryError> {
     match (conn, isolation) {
+        (AnyConnection::Sqlite(conn), Isolation::Snapshot) => {
+            AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN")
+        }
         (AnyConnection::Sqlite(conn), _) => {
             AnsiTransactionManager::begin_transaction_sql(conn, "BEGIN IMMEDIATE")
         }
         (AnyConnection::Postgres(conn), Isolation::Serializable) => conn.begin_beside_others(),
         (AnyConnection::Postgres(conn), Isolation::AllByItself) => conn.begin_all_by_itself(),
         (AnyConnection::Postgres(conn), Isolation::Alone) => postgres::begin_alone(conn),
+        (AnyConnection::Postgres(conn), Isolation::Snapshot) => {
+            postgres::transfer::begin_snapshot(conn)
+        }
     }
 }
 

@@ -7,6 +7,26 @@ use url::Url;
 use super::{Letter, MailConfig};
 use crate::theme::{ThemeError, as_templates};
 
+/// Whom a mail is to.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    pub address: &'a str,
+    /// Greets the owner of an account; a mere address has none.
+    pub name: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Recipient<'a> {
+    fn from(address: &'a str) -> Self {
+        Self { address, name: None }
+    }
+}
+
+impl<'a> From<&'a String> for Recipient<'a> {
+    fn from(address: &'a String) -> Self {
+        address.as_str().into()
+    }
+}
+
 /// A mail's variables; its templates are the folder `templates/mail/NAME`.
 pub trait Message: Serialize {
     const NAME: &'static str;
@@ -29,9 +49,16 @@ impl Message for PasswordReset {
 #[derive(Serialize)]
 pub struct PasswordChanged {
     pub email: String,
-    /// The moment, in words, UTC.
+    /// The moment, in words, in the owner's zone.
     pub when: String,
-    pub reset_url: String,
+    /// From a mailed link, which logged out every device; else by somebody signed in.
+    pub by_link: bool,
+    /// Whether the other devices stayed signed in.
+    pub others_kept: bool,
+    /// Secures the account.
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
 }
 
 impl Message for PasswordChanged {
@@ -103,6 +130,78 @@ impl Message for Invitation {
     const NAME: &'static str = "invitation";
 }
 
+/// The link that makes a new address the account's.
+#[derive(Serialize)]
+pub struct EmailChange {
+    pub email: String,
+    pub new_email: String,
+    pub link: String,
+    /// How long the link lives, in hours.
+    pub hours: u64,
+}
+
+impl Message for EmailChange {
+    const NAME: &'static str = "email_change";
+}
+
+/// Tells the owner of an address that somebody wants it for an account of theirs.
+#[derive(Serialize)]
+pub struct AddressWanted {
+    pub email: String,
+}
+
+impl Message for AddressWanted {
+    const NAME: &'static str = "address_wanted";
+}
+
+/// Tells the address that an account had what it has now, and how to undo that.
+#[derive(Serialize)]
+pub struct EmailChanged {
+    pub email: String,
+    pub new_email: String,
+    /// The moment, in words.
+    pub when: String,
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
+}
+
+impl Message for EmailChanged {
+    const NAME: &'static str = "email_changed";
+}
+
+/// Tells the address that an account has now.
+#[derive(Serialize)]
+pub struct EmailConfirmed {
+    pub email: String,
+    /// The moment, in words.
+    pub when: String,
+}
+
+impl Message for EmailConfirmed {
+    const NAME: &'static str = "email_confirmed";
+}
+
+/// Tells the owner of a log-in from a new browser, or after many that failed.
+#[derive(Serialize)]
+pub struct NewLogIn {
+    pub email: String,
+    /// The moment, in words.
+    pub when: String,
+    pub ip: String,
+    pub device: String,
+    pub new_browser: bool,
+    /// Log-ins that failed before; 0 where they are not worth a word.
+    pub failures: i64,
+    pub link: String,
+    /// How long the link lives, in days.
+    pub days: u64,
+}
+
+impl Message for NewLogIn {
+    const NAME: &'static str = "new_log_in";
+}
+
 /// What `gatehouse mail test` sends.
 #[derive(Serialize)]
 pub struct Test {
@@ -135,13 +234,19 @@ impl Messages {
         format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
     }
 
-    pub fn write<M: Message>(&self, to: &str, message: &M) -> Result<Letter, ThemeError> {
+    pub fn write<'a, M: Message>(
+        &self,
+        to: impl Into<Recipient<'a>>,
+        message: &M,
+    ) -> Result<Letter, ThemeError> {
+        let to = to.into();
         let mut context = Context::from_serialize(message)?;
+        context.insert("name", &to.name);
         context.insert("site_name", &self.site_name);
         context.insert("base_url", self.base_url.as_str().trim_end_matches('/'));
         let part = |file: &str| self.tera.render(&format!("{}/{file}", M::NAME), &context);
         Ok(Letter {
-            to: to.to_owned(),
+            to: to.address.to_owned(),
             // A line break in a subject would begin a header of the template's own.
             subject: part("subject.txt")?.split_whitespace().collect::<Vec<_>>().join(" "),
             text: part("body.txt")?,

@@ -77,7 +77,7 @@ impl Kind {
 pub struct Note {
     pub kind: Kind,
     pub user: Option<i64>,
-    /// Where there is no account: which sign-up, which invitation.
+    /// Where there is no account, which sign-up or invitation; else what there is to say of it.
     pub subject: Option<String>,
     pub expires_at: Option<Timestamp>,
 }

@@ -25,11 +25,11 @@ pub type Compose =
 /// A mail that was asked for and is not written yet.
 pub struct Wish<'a> {
     pub kind: Kind,
-    /// Empty where it was sealed under another key, and where there is `user`.
+    /// Empty where it was sealed under another key.
     pub email: &'a str,
     /// Whose account it is about, once that is known.
     pub user: Option<i64>,
-    /// Where there is no account: which sign-up.
+    /// Where there is no account, which sign-up; else what there is to say of it.
     pub subject: Option<&'a str>,
     pub asked_at: Timestamp,
     pub now: Timestamp,
@@ -247,6 +247,10 @@ impl Worker {
             return Ok(Written::Never);
         };
         self.db.write_blocking(|conn| {
+            // Withdrawn for a newer one, whose link must not die of this.
+            if !outbox::exists(conn, &row.message_id)? {
+                return Ok(Written::Never);
+            }
             let composed = (self.compose)(conn, &wish)?;
             let there = self.outbox.fulfil(conn, row, composed.as_ref())?;
             Ok(match composed {

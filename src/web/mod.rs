@@ -20,6 +20,7 @@ mod private_cookie;
 pub mod protocols;
 mod reply;
 mod session_cookie;
+mod sighting;
 mod site;
 mod templates;
 mod words;
@@ -109,9 +110,30 @@ fn routes() -> Vec<Route> {
         pages::confirmation::submit,
         pages::invitation::open_link,
         pages::profile::show,
+        pages::details::show,
+        pages::details::submit,
+        pages::export::show,
+        pages::export::download,
+        pages::sessions::show,
+        pages::sessions::submit_end,
+        pages::history::show,
         pages::sudo::show,
         pages::sudo::submit,
         pages::sudo::cancel,
+        pages::password_change::show,
+        pages::password_change::submit,
+        pages::sessions::submit_end_others,
+        pages::email_change::show_ask,
+        pages::email_change::submit_ask,
+        pages::email_change::show_sent,
+        pages::email_change::open_link,
+        pages::email_change::show_confirm,
+        pages::email_change::submit_confirm,
+        pages::secure_account::show,
+        pages::secure_account::submit,
+        pages::secure_account::open_link,
+        pages::secure_account::show_confirm,
+        pages::secure_account::submit_confirm,
         pages::deletion::show,
         pages::deletion::submit,
         pages::deletion::open_link,

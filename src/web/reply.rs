@@ -84,6 +84,7 @@ fn form_context(kept: &BTreeMap<String, String>) -> Value {
         "email": text("email"),
         "next": text("next"),
         "remember": !text("remember").is_empty(),
+        "keep_others": !text("keep_others").is_empty(),
         "display_name": text("display_name"),
         "time_zone": text("time_zone"),
     })

@@ -67,6 +67,23 @@ mod tests {
     const ESCAPED: &str =
         "&quot;&gt;&lt;script&gt;alert(&#x27;1&#x27;)&lt;&#x2F;script&gt;{{ 7*7 }}&amp;&#x2F;";
 
+    /// A session, or an event.
+    fn sighting() -> Value {
+        json!({
+            "id": PAYLOAD,
+            "current": false,
+            "secure": PAYLOAD,
+            "what": PAYLOAD,
+            "times": 2,
+            "device": PAYLOAD,
+            "ip": PAYLOAD,
+            "place": PAYLOAD,
+            "first_seen": PAYLOAD,
+            "last_seen": PAYLOAD,
+            "at": PAYLOAD,
+        })
+    }
+
     fn everything() -> Value {
         let list = json!([PAYLOAD]);
         let mail = json!({
@@ -91,9 +108,15 @@ mod tests {
                 "email": PAYLOAD,
                 "next": PAYLOAD,
                 "remember": true,
+                "keep_others": true,
                 "display_name": PAYLOAD,
                 "time_zone": PAYLOAD,
             },
+            "sessions": [sighting()],
+            "others": true,
+            "events": [sighting()],
+            "older": PAYLOAD,
+            "days": 90,
             "deed": PAYLOAD,
             "display_name": PAYLOAD,
             "time_zone": PAYLOAD,
@@ -126,6 +149,10 @@ mod tests {
             "unlock": PAYLOAD,
             "hours": 24,
             "same_browser": false,
+            "new_email": PAYLOAD,
+            "from_mail": true,
+            "restored": PAYLOAD,
+            "fresh": true,
         })
     }
 

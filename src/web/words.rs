@@ -1,11 +1,18 @@
 //! Sentences that people and programs read, as far as they are not in a template.
 
+mod events;
+
 use rocket::http::Status;
 
 use super::notice::Notice;
 use crate::accounts::FieldError;
+use crate::accounts::details::{LONGEST_NAME, NameError};
 use crate::accounts::email::EmailError;
 use crate::accounts::password::{MAX_BYTES, PasswordError};
+use crate::accounts::user_agent::recognised;
+use crate::clock::zone::Unknown;
+
+pub use events::event;
 
 pub const WELCOME: &str = "Bienvenue";
 pub const USER_CREATED: &str = "user created";
@@ -38,6 +45,19 @@ pub const RESET_BY_PUT: &str = "set the new password with PUT /reset_password";
 pub const PROVE_FIRST: &str = "confirm your password with POST /sudo, then send this again";
 pub const PROVE_BY_POST: &str = "confirm your password with POST /sudo: password";
 pub const PROVEN: &str = "password confirmed";
+pub const CHANGE_PASSWORD_BY_PUT: &str =
+    "change the password with PUT /account/password: current_password, new_password";
+pub const OTHERS_LOGGED_OUT: &str = "all other devices are logged out";
+pub const EMAIL_BY_POST: &str = "ask for another address with POST /account/email: email";
+pub const EMAIL_ASKED: &str = "look into the mail of the new address";
+pub const EMAIL_CHANGE_LIVE: &str = "change the address with POST /email_change/confirm: token";
+pub const EMAIL_CHANGED: &str = "email changed";
+pub const SECURE_BY_POST: &str = "secure the account with POST /account/secure";
+pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/confirm: token";
+pub const ACCOUNT_SECURED: &str = "everybody is logged out; choose a new password by mail";
+pub const DETAILS_CHANGED: &str = "name and time zone saved";
+pub const EXPORT_IS_A_FILE: &str = "all that is stored about you is at GET /account/export.json";
+pub const SESSION_ENDED: &str = "that device is logged out";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 
 pub const DELETE_BY_POST: &str = "delete your account with POST /account/deletion";
@@ -53,6 +73,17 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::PasswordChanged => "Your password is changed.",
+        Notice::PasswordChangedOthersEnded => {
+            "Your password is changed. All other devices are logged out."
+        }
+        Notice::OthersLoggedOut => "All other devices are logged out.",
+        Notice::EmailChanged => "Your account has its new e-mail address.",
+        Notice::AccountSecured => {
+            "Everybody is logged out of your account, and its password no longer works."
+        }
+        Notice::DetailsChanged => "Your name and time zone are saved.",
+        Notice::SessionEnded => "That device is logged out.",
         Notice::DeletionAsked => {
             "You are logged out, and your account will be deleted. The day, and a link that keeps it, \
              are on their way to you by mail."
@@ -62,6 +93,24 @@ pub fn notice(notice: Notice) -> &'static str {
         }
         Notice::AccountKept => "Your account stays, as it was. Log in as usual.",
         Notice::PasswordUpdated => "Your password is updated. Log in with the new one.",
+    }
+}
+
+/// The device of a session or an event, on a page. One that is not known is shown as it called
+/// itself, cut, and without signs that turn other text around: its owner may know the name.
+pub fn device(user_agent: &str) -> String {
+    const MOST_SHOWN: usize = 80;
+    if let Some(known) = recognised(user_agent) {
+        let mut letters = known.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+        return first.into_iter().chain(letters).collect();
+    }
+    let plain = |letter: &char| letter.is_ascii_graphic() || *letter == ' ';
+    let name: String = user_agent.trim().chars().filter(plain).collect();
+    match name.get(..MOST_SHOWN) {
+        Some(start) if start != name => format!("An unknown program: {start}…"),
+        _ if name.is_empty() => "An unknown program".to_owned(),
+        _ => format!("An unknown program: {name}"),
     }
 }
 
@@ -82,12 +131,20 @@ pub fn field_error(field: &str, error: FieldError) -> String {
         FieldError::EmailTaken => {
             "This address has an account already. Log in, or reset its password.".to_owned()
         }
-        FieldError::Domain => "Addresses of this domain cannot sign up here.".to_owned(),
+        FieldError::Domain => "Addresses of this domain cannot be used here.".to_owned(),
+        FieldError::SameEmail => "This is the address you have now. Enter another.".to_owned(),
         FieldError::WrongPassword => "This is not your password. Try again.".to_owned(),
         FieldError::NotByHand => {
             "That was too fast for us, or the form was open for too long. Please send it again."
                 .to_owned()
         }
+        FieldError::Name(NameError::TooLong) => {
+            format!("This name is too long; the longest has {LONGEST_NAME} characters.")
+        }
+        FieldError::Name(NameError::Unseen) => {
+            "There are signs in this name that nobody can see. Type it in, on one line.".to_owned()
+        }
+        FieldError::TimeZone(unknown) => unknown_zone(unknown),
         FieldError::Email(error) => email_error(error).to_owned(),
         FieldError::Password(error) => password_error(error),
     }
@@ -98,6 +155,17 @@ fn email_error(error: EmailError) -> &'static str {
         EmailError::TooLong => "This address is too long; the longest has 254 characters.",
         EmailError::Spaces => "An e-mail address has no spaces in it.",
         EmailError::Form => "Enter an e-mail address like name@example.org.",
+    }
+}
+
+fn unknown_zone(unknown: Unknown) -> String {
+    let like: Vec<&str> = unknown.like.into_iter().flatten().collect();
+    match like.as_slice() {
+        [] => "We know no such time zone. Enter a large city in yours, such as Berlin.".to_owned(),
+        [one] => format!("We know no such time zone. Do you mean {one}?"),
+        [most @ .., last] => {
+            format!("We know no such time zone. Do you mean {} or {last}?", most.join(", "))
+        }
     }
 }
 

@@ -164,3 +164,20 @@ fn help_is_worth_reading() {
     home.run(&["serv"]).exits(2).says("serve");
     assert!(home.listing().is_empty(), "{:?}", home.listing());
 }
+
+#[test]
+fn b104_a_place_database_that_is_none_is_one_line_and_nothing_is_made() {
+    let home = sound().with("ROCKET_PLACE_DATABASE", "places.mmdb");
+    home.run(&["check"]).exits(2);
+    home.write("places.mmdb", "no database");
+    home.run(&["check"]).exits(1).says("MEND  place_database: places.mmdb cannot be read: ");
+    let start = home.run(&["serve"]);
+    start.exits(2);
+    assert_eq!(start.err.lines().count(), 1, "{start:?}");
+    assert!(
+        start.err.starts_with("gatehouse: place_database: places.mmdb cannot be read: "),
+        "{start:?}"
+    );
+    assert_eq!(home.listing(), ["places.mmdb"]);
+    sound().run(&["check"]).exits(0).says("ok    places of addresses: none (place_database)");
+}

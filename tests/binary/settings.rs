@@ -63,6 +63,7 @@ const WRONG: &[(&str, &[&str], &str)] = &[
     ("smtp_username", &["5"], ""),
     ("smtp_password", &["5", "[]"], ""),
     ("body_timeout", &["10", "\"ten\"", "\"2m\""], ""),
+    ("place_database", &["1", "\"/nowhere/at/all\"", "\"/etc\""], ""),
     ("purge_every", &["10", "\"2d\"", "\"0m\""], ""),
     ("log_level", &["5", "\"loud\"", "\"INFO\""], ""),
 ];

@@ -12,7 +12,7 @@ use super::patience::soon_is;
 const HEAD: [&str; 2] = ["a Skip to content", "a Gatehouse"];
 
 impl Browser {
-    fn strikes(&self, keys: impl IntoIterator<Item = char>) {
+    pub fn strikes(&self, keys: impl IntoIterator<Item = char>) {
         let strike = |actions: KeyActions, value: char| {
             actions.then(KeyAction::Down { value }).then(KeyAction::Up { value })
         };
@@ -34,7 +34,7 @@ impl Browser {
 
     /// Tab by Tab: these, in this order.
     #[track_caller]
-    fn tabs_through(&self, names: &[&str]) {
+    pub fn tabs_through(&self, names: &[&str]) {
         for name in names {
             self.strikes([Key::Tab.into()]);
             self.has_focus_on(name);

@@ -6,11 +6,14 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use gatehouse::accounts::Auth;
 use gatehouse::accounts::confirmation::Confirmation;
+use gatehouse::accounts::details::Details;
 use gatehouse::accounts::login::LogIn;
 use gatehouse::accounts::mailed_token::Purpose;
 use gatehouse::accounts::operator::{LinkKind, Operator};
+use gatehouse::accounts::password_change::PasswordChange;
 use gatehouse::accounts::registration::{SignUp, SignedUp};
-use gatehouse::accounts::session::Beginning;
+use gatehouse::accounts::session::{Beginning, Device, Session};
+use gatehouse::accounts::sudo::Proof;
 use gatehouse::accounts::throttle::Deed;
 use gatehouse::accounts::user::{UserKey, find_user_by};
 use gatehouse::audit::{self, Event, journal};
@@ -44,6 +47,7 @@ pub fn take(kind: Kind) {
     sign_up_and_in(&service);
     many_devices(&service.auth);
     mailed_links(&service);
+    proofs(&service.auth);
     mails(&service);
     events(&place, &service);
     confirmed(&open(&format!("{FREE}\nconfirm_email = true")));
@@ -98,6 +102,9 @@ fn sign_up_and_in(service: &Service) {
         known_device: Some(session.known_device.clone()),
         ..Beginning::default()
     };
+    let details = Details::parse("Ann", "berlin").expect("a name and a zone");
+    auth.change_details(session.user.id, details).wait().expect("changed");
+    auth.export(session.user.id, now).wait().expect("read").expect("there");
     let again = log_in(auth, beginning);
     auth.destroy_session(&again).wait().expect("ended");
     assert!(auth.valid_login(ANN, &secret(PASSWORD)).wait().expect("looked up"));
@@ -113,10 +120,43 @@ fn many_devices(auth: &Auth) {
     let id = log_in(auth, Beginning::default());
     let user = auth.get_user_from_session_id(Some(&id), Timestamp::now()).wait();
     let user = user.expect("found").expect("she is there").id;
+    let listed = auth.sessions_of(user, Timestamp::now()).wait().expect("listed");
+    let ended = auth.end_session_of(user, &listed[0].handle(), Timestamp::now()).wait();
+    assert!(ended.expect("asked"));
     for _ in 0..25 {
         auth.create_session(ANN, Beginning::default(), Timestamp::now()).wait().expect("begun");
         auth.trust_device(user, Timestamp::now()).wait().expect("known");
     }
+}
+
+/// The password once more, wrong and right; a form that waits for it; a new one.
+fn proofs(auth: &Auth) {
+    let now = Timestamp::now();
+    let attempt = LogIn {
+        email: ANN.to_owned(),
+        password: secret(NEW_PASSWORD),
+        beginning: Beginning::default(),
+    };
+    let begun = auth.log_in(attempt, now).wait().expect("logged in");
+    let (_, session) = auth.find_session(&begun.id, now).wait().expect("found").expect("alive");
+    let proof = |session: &Session, password: &str| Proof {
+        user: begun.user.clone(),
+        session: session.clone(),
+        password: secret(password),
+        device: Device::default(),
+        known_device: Some(begun.known_device.clone()),
+    };
+    assert!(auth.sudo(proof(&session, "not that one"), None, now).wait().is_err());
+    let key = auth.keep_form(&session, b"a form", now).wait().expect("kept");
+    auth.find_form(&session, &key, now).wait().expect("found").expect("there");
+    auth.forget_form(&session).wait().expect("forgotten");
+    let proven = auth.sudo(proof(&session, NEW_PASSWORD), Some(&key), now).wait().expect("proven");
+    let id = proven.session.id;
+    let (_, session) = auth.find_session(&id, now).wait().expect("found").expect("alive");
+    auth.end_other_sessions(&session).wait().expect("ended");
+    let proof = proof(&session, NEW_PASSWORD);
+    let change = PasswordChange { proof, new_password: secret(PASSWORD), keep_others: false };
+    auth.change_password(change, now).wait().expect("changed");
 }
 
 /// The last word of that kind in the mails so far.
@@ -175,6 +215,9 @@ fn events(place: &Place, service: &Service) {
     journal.flush();
     let conn = &mut place.connection();
     assert!(!journal::newest(conn, None, 10).expect("read").is_empty());
+    let hers = service.auth.history(1, None, 10).wait().expect("read");
+    service.auth.history(1, Some(hers[0].id), 10).wait().expect("read");
+    service.auth.find_event(1, hers[0].id).wait().expect("read").expect("hers");
     journal::newest(conn, Some(1), 10).expect("read");
     // So many that nobody's are too many.
     conn.batch_execute(
@@ -257,6 +300,7 @@ fn a_clock_set_back(service: &Service) {
 
 fn purge(service: &Service) {
     let (auth, later) = (&service.auth, Timestamp::now() + YEAR);
+    auth.purge_forms(later).wait().expect("purged");
     auth.purge_sessions(later).wait().expect("purged");
     auth.purge_limits(later).wait().expect("purged");
     auth.purge_devices(later).wait().expect("purged");

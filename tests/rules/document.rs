@@ -6,7 +6,7 @@ use std::fs;
 use rocket::figment::providers::{Format, Toml};
 use serde::de::DeserializeOwned;
 
-use super::{asvs, attacks, limits};
+use super::{access, asvs, attacks, limits};
 use crate::root;
 
 const FILE: &str = "docs/security.md";
@@ -54,6 +54,7 @@ fn security_md_says_what_the_tables_and_the_source_say() {
         ("docs/asvs.toml", asvs::table()),
         ("docs/attacks.toml", attacks::table()),
         ("docs/limits.toml", limits::table()),
+        ("docs/access.toml", access::table()),
     ] {
         text = with_part(&text, name, &content);
     }

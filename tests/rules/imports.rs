@@ -165,6 +165,9 @@ fn web_and_command_line_write_no_sql() {
     none("queries belong to the domain", findings);
 }
 
+/// What pages share: `sudo` carries out what waited for the password, and so names its page.
+const BETWEEN_PAGES: [&str; 2] = ["mailed_link", "sudo"];
+
 #[test]
 fn pages_do_not_import_pages() {
     let pages = sources("src/web/pages");
@@ -174,8 +177,11 @@ fn pages_do_not_import_pages() {
     };
     let all: Vec<String> =
         pages.iter().map(|page| stem(&page.path)).filter(|n| n != "mod").collect();
+    let shared = |name: &str| BETWEEN_PAGES.contains(&name);
+    let all: Vec<String> = all.into_iter().filter(|name| !shared(name)).collect();
     let mut findings = Vec::new();
-    for page in pages.iter().filter(|page| !page.path.ends_with("mod.rs")) {
+    let pages = pages.iter().filter(|page| !shared(&stem(&page.path)));
+    for page in pages.filter(|page| !page.path.ends_with("mod.rs")) {
         for line in page.code().filter(|line| !line.code.contains("uri!(")) {
             let others = all.iter().filter(|name| **name != stem(&page.path));
             let imported = others.clone().any(|name| {

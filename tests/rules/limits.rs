@@ -205,6 +205,8 @@ fn computed(name: &str) -> Option<String> {
         "limit_ask" | "limit_mail" => rates_in_words(&rates(name, 1)?),
         "limit_ask of the server" => rates_in_words(&rates("limit_ask", server)?),
         "unlock link" => in_words(Purpose::Unlock.lifetime()),
+        "email change link" => in_words(Purpose::EmailChange.lifetime()),
+        "secure link" => in_words(Purpose::SecureAccount.lifetime()),
         "invitation" => in_words(Purpose::Invitation.lifetime()),
         "guesses in a window" => {
             let (guesses, last) = guesses(&rates("limit_login", 1)?, 0, DAY);

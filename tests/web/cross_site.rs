@@ -87,9 +87,23 @@ fn fields(method: Method, path: &str, token: &str) -> Vec<(&'static str, String)
         ],
         (Method::Post, "/unlock" | "/confirm/sent") => vec![("email", ANN.to_owned())],
         (Method::Post, "/unlock/open") => vec![("unlock_token", token.to_owned())],
+        (Method::Delete, "/account/sessions/<id>") => Vec::new(),
         (Method::Post, "/account/deletion") => Vec::new(),
         (Method::Post, "/keep_account/confirm") => vec![("token", token.to_owned())],
+        (Method::Put, "/account/details") => vec![("display_name", "Eve".to_owned())],
         (Method::Post, "/confirm") => vec![("confirm_token", token.to_owned())],
+        (Method::Post, "/account/email") => vec![("email", "ann@new.example".to_owned())],
+        (Method::Post, "/account/secure") | (Method::Delete, "/account/sessions" | "/sudo") => {
+            Vec::new()
+        }
+        (Method::Post, "/sudo") => vec![("password", PASSWORD.to_owned())],
+        (Method::Put, "/account/password") => vec![
+            ("current_password", PASSWORD.to_owned()),
+            ("new_password", "a password of another site".to_owned()),
+        ],
+        (Method::Post, "/email_change/confirm" | "/secure_account/confirm") => {
+            vec![("token", token.to_owned())]
+        }
         _ => panic!("{method} {path}: what would a good request be?"),
     }
 }
@@ -111,7 +125,8 @@ fn deeds(app: &TestApp, token: &str) -> Vec<Deed> {
         } else {
             own.insert(format!("{method} {path}"));
             let fields = fields(method, path, token);
-            deeds.push(Deed { method, path: path.to_owned(), fields });
+            let path = path.replace("<id>", "0123456789abcdef");
+            deeds.push(Deed { method, path, fields });
         }
     }
     for (method, path) in CONTRACT {

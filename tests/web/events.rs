@@ -1,6 +1,7 @@
 //! Security events: each deed and each refusal leaves its own, with the user's id and no secret.
 
-mod journal; // how rows are written, merged, lost and forgotten
+mod journal;
+mod own_account; // what owners do, with a proof or for want of one // how rows are written, merged, lost and forgotten
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -89,13 +90,20 @@ fn accounts() -> BTreeSet<String> {
     watched.leaves(&twice, |app| app.program().post("/users", &PAIR));
     let short = [("email", BOB), ("password", "short")];
     watched.leaves(&twice, |app| app.program().post("/users", &short));
-    for visitor in [watched.app.program(), watched.app.browser()] {
-        watched.leaves(&[("logged_in", HERS)], |_| visitor.post("/sessions", &PAIR));
+    let first: &[_] = &[("logged_in", HERS)];
+    let elsewhere: &[_] = &[("logged_in", HERS), ("new_log_in_told", HERS)];
+    for (visitor, expected) in [(watched.app.program(), first), (watched.app.browser(), elsewhere)]
+    {
+        watched.leaves(expected, |_| visitor.post("/sessions", &PAIR));
         watched.leaves(&[("log_in_failed", HERS)], |_| visitor.post("/sessions", &WRONG));
         let unknown = [("email", BOB), ("password", PASSWORD)];
         watched.leaves(&[("log_in_failed", None)], |_| visitor.post("/sessions", &unknown));
         watched.leaves(&[("logged_out", HERS)], |_| visitor.delete("/sessions"));
     }
+    let ann = watched.app.browser();
+    ann.post("/sessions", &PAIR);
+    watched.leaves(&[("details_changed", HERS)], |_| ann.put("/account/details", &[]));
+    watched.leaves(&[("data_exported", HERS)], |_| ann.get("/account/export.json"));
     watched.leaves(&[("sign_in_needed", None)], |app| app.browser().get("/profile"));
     deletions(&watched);
     operators(&watched);
@@ -107,7 +115,26 @@ fn accounts() -> BTreeSet<String> {
             forger.get(path);
         });
     }
+    devices(&watched);
     resets(&watched);
+    watched.seen.into_inner()
+}
+
+/// Another address, and what undoes it.
+fn addresses() -> BTreeSet<String> {
+    let watched = Watched::with("");
+    let ann = watched.app.signed_up(ANN);
+    watched.leaves(&[("email_change_asked", HERS)], |_| {
+        ann.post("/account/email", &[("email", BOB)]);
+    });
+    let link = mailed(&watched.app, "/email_change/");
+    watched.leaves(&[], |_| ann.get(&link));
+    watched.leaves(&[("email_changed", HERS)], |_| ann.post("/email_change/confirm", &[]));
+    watched.leaves(&[("email_change_refused", None)], |app| app.program().get(&link));
+    let link = mailed(&watched.app, "/secure_account/");
+    watched.leaves(&[], |_| ann.get(&link));
+    watched.leaves(&[("account_secured", HERS)], |_| ann.post("/secure_account/confirm", &[]));
+    watched.leaves(&[("secure_refused", None)], |app| app.program().get(&link));
     watched.seen.into_inner()
 }
 
@@ -156,6 +183,23 @@ fn operators(watched: &Watched) {
     });
     watched.leaves(&[("account_deleted", None)], |app| {
         operator(app, &|operator| drop(operator.erase(BOB).expect("erased")));
+    });
+}
+
+fn devices(watched: &Watched) {
+    let (laptop, phone) = (watched.app.program(), watched.app.program());
+    for visitor in [&phone, &laptop] {
+        visitor.post("/sessions", &PAIR).is(200);
+    }
+    let sessions = laptop.get("/account/sessions").json();
+    let sessions = sessions["sessions"].as_array().expect("a list");
+    let other = sessions.iter().find(|session| session["current"] == false).expect("the phone's");
+    let path = format!("/account/sessions/{}", other["id"].as_str().expect("text"));
+    watched.leaves(&[("session_ended", HERS)], |_| {
+        laptop.delete(&path).is(200);
+    });
+    watched.leaves(&[("not_yours_refused", HERS)], |_| {
+        laptop.delete(&path).is(404);
     });
 }
 
@@ -351,7 +395,10 @@ fn overload() -> BTreeSet<String> {
 #[test]
 fn b10_to_b98_each_deed_and_each_refusal_leaves_its_event() {
     let seen: BTreeSet<String> =
-        [accounts(), admissions(), requests(), faults()].into_iter().flatten().collect();
+        [accounts(), addresses(), own_account::at_work(), admissions(), requests(), faults()]
+            .into_iter()
+            .flatten()
+            .collect();
     // A new key and a backup are tried on the running program (tests/moving). Hashing that differs is
     // the processor's doing: accounts/hasher/tests.rs puts a wrong one in its place.
     let elsewhere = [Event::MailLost, Event::Restored, Event::HashingDiffers];

@@ -39,7 +39,9 @@ fn b42_no_route_answers_to_a_foreign_name() {
     for route in app.client.rocket().routes() {
         let path = match route.uri.path() {
             "/<path..>" => "/nowhere",
-            path => &path.replace("<token>", "0123456789abcdef"),
+            path => {
+                &path.replace("<token>", "0123456789abcdef").replace("<id>", "0123456789abcdef")
+            }
         };
         // The page that refuses a name is shown with its stylesheet.
         if HOST_FREE.contains(&path) || path.starts_with("/static/") {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AlreadyRegistered, ConfirmEmail, DeletionAsked, Invitation, PasswordChanged, PasswordReset,
-    Test, Unlock,
+    AddressWanted, AlreadyRegistered, ConfirmEmail, DeletionAsked, EmailChange, EmailChanged,
+    EmailConfirmed, Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
@@ -185,7 +185,10 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
     let changed = PasswordChanged {
         email: email.to_owned(),
         when: email.to_owned(),
-        reset_url: messages.link("/reset_password"),
+        by_link: false,
+        others_kept: false,
+        link: messages.link("/secure_account/0123"),
+        days: 7,
     };
     let test = Test { when: email.to_owned() };
     let (email, link) = (email.to_owned(), messages.link("/unlock/0123"));
@@ -195,6 +198,31 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         email: email.clone(),
         login_url: messages.link("/login"),
         reset_url: messages.link("/reset_password"),
+    };
+    let change = EmailChange {
+        email: email.clone(),
+        new_email: email.clone(),
+        link: link.clone(),
+        hours: 24,
+    };
+    let wanted = AddressWanted { email: email.clone() };
+    let new_address = EmailChanged {
+        email: email.clone(),
+        new_email: email.clone(),
+        when: email.clone(),
+        link: link.clone(),
+        days: 7,
+    };
+    let confirmed = EmailConfirmed { email: email.clone(), when: email.clone() };
+    let log_in = NewLogIn {
+        email: email.clone(),
+        when: email.clone(),
+        ip: email.clone(),
+        device: email.clone(),
+        new_browser: true,
+        failures: 5,
+        link: link.clone(),
+        days: 7,
     };
     let deletion = DeletionAsked {
         email: email.clone(),
@@ -209,6 +237,11 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         ("already_registered", messages.write(ANN, &taken)),
         ("deletion_asked", messages.write(ANN, &deletion)),
         ("invitation", messages.write(ANN, &invitation)),
+        ("email_change", messages.write(ANN, &change)),
+        ("address_wanted", messages.write(ANN, &wanted)),
+        ("email_changed", messages.write(ANN, &new_address)),
+        ("email_confirmed", messages.write(ANN, &confirmed)),
+        ("new_log_in", messages.write(ANN, &log_in)),
         ("password_reset", messages.write(ANN, &reset)),
         ("password_changed", messages.write(ANN, &changed)),
         ("test", messages.write(ANN, &test)),

@@ -3,6 +3,7 @@
 mod addresses; // what passes as an address can be mailed, and has one key
 mod bodies; // a form, a multipart and a JSON body of the same fields mean the same
 mod cookies; // a session's cookie is the sealed one or it is nobody's
+mod details; // a name that is taken can be seen, a zone that is found is found again
 mod passwords; // the right password and no other
 mod settings; // any text as a setting is taken, or refused in one line
 mod targets; // where log-in leads

@@ -57,15 +57,28 @@ impl TestApp {
         self.folder.database.raw()
     }
 
+    /// The names of what happened to one account, or to nobody's, oldest first.
+    pub fn events_of(&self, user: Option<i64>) -> Vec<String> {
+        use gatehouse::db::schema::events;
+
+        self.auth().journal().flush();
+        let rows = events::table.order(events::id).select((events::user_id, events::event));
+        let rows: Vec<(Option<i64>, String)> = rows.load(&mut self.database()).expect("events");
+        rows.into_iter().filter(|(whose, _)| *whose == user).map(|(_, event)| event).collect()
+    }
+
     /// Every row of every table, as text: to see that nothing changed.
     pub fn dump(&self) -> String {
         use gatehouse::accounts::session::Session;
-        use gatehouse::db::schema::{devices, outbox, sessions, sign_ups, tokens, users};
+        use gatehouse::db::schema::{
+            devices, outbox, pending_forms, sessions, sign_ups, tokens, users,
+        };
         use gatehouse::mail::outbox::Row as Mail;
 
         let conn = &mut self.database();
         type Token = (Option<String>, Option<i64>, Option<String>);
-        type Row = (i64, String, String, String, i64, Option<String>, Token);
+        type Person = (Option<String>, Option<String>, Option<i64>, Option<i64>);
+        type Row = (i64, String, String, String, i64, Option<String>, Token, Person);
         let users: Vec<Row> = users::table
             .select((
                 users::id,
@@ -75,6 +88,7 @@ impl TestApp {
                 users::password_changed_at,
                 users::session_id,
                 (users::reset_token, users::reset_asked_at, users::reset_email),
+                (users::display_name, users::time_zone, users::disabled_at, users::delete_at),
             ))
             .order(users::id)
             .load(conn)
@@ -102,6 +116,14 @@ impl TestApp {
             .order(sign_ups::id)
             .load(conn)
             .expect("sign-ups");
-        format!("{users:#?}\n{sessions:#?}\n{outbox:#?}\n{devices:?}\n{tokens:?}\n{sign_ups:?}")
+        let forms: Vec<(String, Vec<u8>)> = pending_forms::table
+            .select((pending_forms::session_id, pending_forms::content))
+            .order(pending_forms::session_id)
+            .load(conn)
+            .expect("forms that wait");
+        format!(
+            "{users:#?}\n{sessions:#?}\n{outbox:#?}\n{devices:?}\n{tokens:?}\n{sign_ups:?}\n\
+             pending_forms {forms:?}"
+        )
     }
 }

@@ -83,15 +83,15 @@ fn domains_hold_in_any_spelling_and_for_nothing_below_them() {
         "ann@examp1e.org",
     ] {
         let [page, told] = sign_up(bad);
-        page.is(422).says("Addresses of this domain cannot sign up here.");
+        page.is(422).says("Addresses of this domain cannot be used here.");
         let errors = told.is(422).json()["errors"]["email"].clone();
-        assert_eq!(errors, json!(["Addresses of this domain cannot sign up here."]), "{bad}");
+        assert_eq!(errors, json!(["Addresses of this domain cannot be used here."]), "{bad}");
     }
     // Neither can a pending sign-up move to another domain.
     let ann = app.browser();
     ann.post("/users", &[("email", "amn@example.org"), ("password", PASSWORD)]);
     let moved = ann.post("/confirm/sent", &[("email", "ann@example.com")]);
-    moved.is(422).says("Addresses of this domain cannot sign up here.");
+    moved.is(422).says("Addresses of this domain cannot be used here.");
     ann.post("/confirm/sent", &[("email", "ann@example.org")]).goes_to("/confirm/sent");
     assert_eq!(count(), pending + 1);
     assert_eq!(users::table.count().get_result(&mut app.database()), Ok(0_i64));

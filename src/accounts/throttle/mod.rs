@@ -2,6 +2,7 @@
 //! come at once, the same for every process, and still there after a restart.
 
 mod bucket;
+mod export;
 mod forget;
 mod quota;
 mod rates;
@@ -20,6 +21,8 @@ use crate::db::{AnyConnection, DbError};
 use crate::tokens::fingerprint;
 
 pub(super) use bucket::Bucket;
+pub use export::Counted;
+pub(super) use export::counted;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 
@@ -85,8 +88,9 @@ impl Deed {
     }
 }
 
-/// Mails are counted beside deeds, under a name of their own.
+/// Mails are counted beside deeds, under names of their own.
 const MAIL: &str = "mail";
+const TELL: &str = "tell";
 
 /// What was counted, to be given back when it turns out to be no guess.
 #[derive(Debug, Clone, Default)]
@@ -224,12 +228,34 @@ impl Auth {
         user: Option<i64>,
         now: Timestamp,
     ) -> Result<bool, DbError> {
+        self.may_write(conn, MAIL, email_key, user, now)
+    }
+
+    /// The same for what tells an owner of a log-in, counted apart: strangers who ask for mails must
+    /// not silence it, nor it the link that somebody asks for.
+    pub(super) fn may_tell(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        self.may_write(conn, TELL, &user.email_key, Some(user.id), now)
+    }
+
+    fn may_write(
+        &self,
+        conn: &mut AnyConnection,
+        name: &str,
+        email_key: &str,
+        user: Option<i64>,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
         let throttle = &self.config.throttle;
         if !throttle.enforced {
             return Ok(true);
         }
         let bucket = Bucket::Account(fingerprint(email_key));
-        let look = |rate| look_at(conn, MAIL, &bucket, rate, now);
+        let look = |rate| look_at(conn, name, &bucket, rate, now);
         let counts = throttle.mail.iter().map(look).collect::<Result<Vec<_>, _>>()?;
         if counts.iter().any(|count| !count.wait.is_zero()) {
             set_right(conn, &counts)?;

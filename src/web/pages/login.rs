@@ -107,6 +107,9 @@ pub async fn submit(
     match auth.log_in(attempt, Timestamp::now()).await {
         Ok(session) => {
             audit::record(Event::LoggedIn, Some(session.user.id), &client.source);
+            if session.told {
+                audit::record(Event::NewLogInTold, Some(session.user.id), &client.source);
+            }
             if session.deletion_called_off {
                 audit::record(Event::DeletionCalledOff, Some(session.user.id), &client.source);
                 notice::leave(jar, site, Notice::DeletionCalledOff);

@@ -2,32 +2,41 @@
 
 pub mod confirmation;
 pub mod deletion;
+pub mod details;
 #[cfg(debug_assertions)]
 pub mod dev_mailbox;
+pub mod email_change;
+pub mod export;
+pub mod history;
 pub mod invitation;
 pub mod login;
 pub mod logout;
 mod mailed_link;
+pub mod password_change;
 pub mod password_reset;
 pub mod profile;
 pub mod registration;
+pub mod secure_account;
+pub mod sessions;
 pub mod sudo;
 pub mod unlock;
 pub mod welcome;
 
 use std::convert::Infallible;
+use std::time::Duration;
 
-use rocket::Request;
-use rocket::http::Status;
+use rocket::http::{CookieJar, Header, Status};
 use rocket::request::{FromRequest, Outcome};
+use rocket::{Request, Responder};
 
 use serde_json::json;
 
 use super::client::Client;
 use super::error::{WebError, told_to_wait};
 use super::input::{Fields, Form, WITHOUT_PASSWORD};
+use super::notice::{self, Notice};
 use super::reply::{Page, Reply, message, wants_page};
-use super::words;
+use super::{Site, session_cookie, words};
 use crate::accounts::Auth;
 use crate::accounts::throttle::{Deed, Limited, TakeError};
 use crate::audit::{self, Event};
@@ -38,6 +47,10 @@ const INVITATION_COOKIE: &str = "invitation";
 
 /// Holds what tells the browser that signed up from others, until the address is confirmed.
 const SIGN_UP_COOKIE: &str = "sign_up";
+
+/// Holds the address that a reset's link was mailed to, for the page "Look into your mail".
+const RESET_ASKED_COOKIE: &str = "reset_asked";
+const RESET_ASKED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// Asks for an address and nothing else.
 pub struct AddressForm {
@@ -73,6 +86,27 @@ fn posted_only(browser: Browser, form: &str) -> Result<Reply, WebError> {
     } else {
         Err(WebError::Status(Status::MethodNotAllowed))
     }
+}
+
+/// Tells the browser to forget what it kept of the pages (W3C, Clear Site Data).
+#[derive(Responder)]
+pub struct Farewell {
+    reply: Reply,
+    forget: Header<'static>,
+}
+
+impl Farewell {
+    fn new(reply: Reply) -> Self {
+        Self { reply, forget: Header::new("Clear-Site-Data", "\"cache\", \"storage\"") }
+    }
+}
+
+/// This browser's session has just ended, as its owner wished.
+fn farewell(user: i64, jar: &CookieJar<'_>, site: &Site, client: &Client<'_>) -> Farewell {
+    audit::record(Event::LoggedOut, Some(user), &client.source);
+    session_cookie::remove(jar, site);
+    notice::leave(jar, site, Notice::LoggedOut);
+    Farewell::new(Reply::redirect("/"))
 }
 
 /// A form that means nothing to somebody who is signed in; a program hears what it would anyway.

@@ -1,13 +1,11 @@
 //! Password reset: ask for a link, open it, choose a new password.
 
-use std::time::Duration;
-
 use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post, put};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 
-use super::AddressForm;
+use super::{AddressForm, RESET_ASKED_COOKIE, RESET_ASKED_LIFETIME};
 use crate::accounts::email::Email;
 use crate::accounts::password_reset::UpdatePasswordError;
 use crate::accounts::throttle::TakeError;
@@ -26,10 +24,6 @@ use crate::web::{Site, private_cookie, session_cookie, words};
 
 /// Holds the token between the link and the form, so that no URL, history or Referer does.
 const COOKIE: &str = "reset_token";
-
-/// Holds the address for the page "Look into your mail".
-const ASKED_COOKIE: &str = "reset_asked";
-const ASKED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 pub struct NewPasswordForm {
     email: Option<String>,
@@ -86,7 +80,7 @@ pub async fn submit_ask(
         outcome => outcome?,
     }
     audit::record(Event::ResetAsked, None, &client.source);
-    private_cookie::set(jar, site, ASKED_COOKIE, email.clone(), Some(ASKED_LIFETIME));
+    private_cookie::set(jar, site, RESET_ASKED_COOKIE, email.clone(), Some(RESET_ASKED_LIFETIME));
     let asked = json!({ "email": email, "message": words::RESET_ASKED });
     Ok(Reply::see_other("/reset_password/sent", (Status::Ok, asked)))
 }
@@ -100,7 +94,7 @@ pub fn show_sent(
     site: &State<Site>,
     jar: &CookieJar<'_>,
 ) -> Reply {
-    let Some(email) = private_cookie::get(jar, site, ASKED_COOKIE) else {
+    let Some(email) = private_cookie::get(jar, site, RESET_ASKED_COOKIE) else {
         return Reply::redirect("/reset_password");
     };
     let page = Page::new("password_reset/sent")

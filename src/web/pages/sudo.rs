@@ -7,8 +7,8 @@ use rocket::{delete, get, post};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::deletion;
-use crate::accounts::sudo::{ProveError, Proven};
+use super::{deletion, email_change, sessions};
+use crate::accounts::sudo::{FORM_LIFETIME, ProveError, Proven};
 use crate::accounts::{FieldError, FieldErrors};
 use crate::audit::Event;
 use crate::clock::Timestamp;
@@ -18,11 +18,17 @@ use crate::web::input::{BadInput, Fields, Form, Input, Refused};
 use crate::web::next;
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
-use crate::web::{session_cookie, words};
+use crate::web::{private_cookie, session_cookie, words};
+
+/// Holds the secret of the form that waits, so that this browser alone can have it carried out.
+const COOKIE: &str = "waiting_form";
 
 /// What nobody may do with a stolen cookie alone. It is serialized to be sealed, and for nothing else.
 #[derive(Serialize, Deserialize)]
 pub enum Deed {
+    EndOtherSessions,
+    ChangeEmail { email: String },
+    EndSession { id: String },
     AskDeletion,
 }
 
@@ -30,12 +36,18 @@ impl Deed {
     /// Names the deed to the template, which has its words.
     fn name(&self) -> &'static str {
         match self {
+            Self::EndOtherSessions => "end_other_sessions",
+            Self::ChangeEmail { .. } => "change_email",
+            Self::EndSession { .. } => "end_session",
             Self::AskDeletion => "ask_deletion",
         }
     }
 
     async fn carry_out(self, owner: &Owner<'_>) -> Result<Reply, WebError> {
         match self {
+            Self::EndOtherSessions => sessions::end_others(owner).await,
+            Self::ChangeEmail { email } => email_change::ask(owner, email).await,
+            Self::EndSession { id } => sessions::end(owner, &id).await,
             Self::AskDeletion => deletion::carry_out(owner).await,
         }
     }
@@ -64,7 +76,8 @@ pub async fn proven(deed: Deed, owner: &Owner<'_>) -> Result<Reply, WebError> {
     }
     if owner.browser {
         let form = serde_json::to_vec(&deed).expect("text always becomes JSON");
-        owner.auth.keep_form(&owner.session, &form, now).await?;
+        let secret = owner.auth.keep_form(&owner.session, &form, now).await?;
+        private_cookie::set(owner.jar, owner.site, COOKIE, secret, Some(FORM_LIFETIME));
     }
     Ok(Reply::see_other("/sudo", (Status::Forbidden, message(words::PROVE_FIRST))))
 }
@@ -83,8 +96,7 @@ pub async fn show(owner: Owner<'_>, next: Option<&str>) -> Result<Reply, WebErro
             None => return Ok(Reply::see_other("/profile", prove_by_post())),
         },
     };
-    let (status, told) = prove_by_post();
-    Ok(Reply::page(page, (status, told)))
+    Ok(Reply::page(page, prove_by_post()))
 }
 
 #[post("/sudo", data = "<form>")]
@@ -97,12 +109,23 @@ pub async fn submit(
         Err(bad) => return again(&owner, refused(bad)?).await,
     };
     let next = form.next.as_deref().and_then(next::local_path).map(str::to_owned);
-    match owner.auth.sudo(owner.proof(form.password), Timestamp::now()).await {
+    let secret = private_cookie::get(owner.jar, owner.site, COOKIE);
+    let proof = owner.proof(form.password);
+    match owner.auth.sudo(proof, secret.as_deref(), Timestamp::now()).await {
         Ok(proven) => {
             owner.record(Event::PasswordConfirmed);
             go_on(owner, proven, next).await
         }
-        Err(error) => refuse(&owner, error, "password", next).await,
+        Err(error) => {
+            let here = next.as_deref().map_or_else(|| "/sudo".to_owned(), way_to);
+            match refuse(&owner, error, "password", &here)? {
+                Refusal::Over(reply) => Ok(reply),
+                Refusal::TryAgain(errors) => {
+                    let kept = next.as_deref().map(with_next).unwrap_or_default().kept;
+                    again(&owner, Refused { kept, errors }).await
+                }
+            }
+        }
     }
 }
 
@@ -110,6 +133,7 @@ pub async fn submit(
 #[delete("/sudo")]
 pub async fn cancel(owner: Owner<'_>) -> Result<Reply, WebError> {
     owner.auth.forget_form(&owner.session).await?;
+    private_cookie::remove(owner.jar, owner.site, COOKIE);
     Ok(Reply::see_other("/profile", (Status::Ok, message(words::DEED_FORGOTTEN))))
 }
 
@@ -121,6 +145,7 @@ async fn go_on(
 ) -> Result<Reply, WebError> {
     let id = proven.session.id.clone();
     session_cookie::begin(owner.jar, owner.site, owner.auth, proven.session);
+    private_cookie::remove(owner.jar, owner.site, COOKIE);
     // Whoever wanted to read something has given up the form from before.
     if let Some(path) = next {
         return Ok(Reply::see_other(path, (Status::Ok, message(words::PROVEN))));
@@ -142,28 +167,34 @@ async fn go_on(
     }
 }
 
-/// Why nothing was proven; `field` is where the password was typed. For every page that asks for it.
-pub async fn refuse(
+/// What is left to somebody who has proven nothing.
+pub enum Refusal {
+    /// The form again, with what is wrong with it.
+    TryAgain(FieldErrors),
+    Over(Reply),
+}
+
+/// Why nothing was proven, for every page that asks for the password: in `field`, at the path
+/// `here`.
+pub fn refuse(
     owner: &Owner<'_>,
     error: ProveError,
     field: &str,
-    next: Option<String>,
-) -> Result<Reply, WebError> {
+    here: &str,
+) -> Result<Refusal, WebError> {
     match error {
         ProveError::Wrong { quota, ended } => {
             owner.record(Event::PasswordConfirmFailed);
             owner.client.answer.quota(quota);
             if ended {
                 owner.record(Event::SessionGuessedAt);
-                return Ok(thrown_out(owner, Notice::GuessedAt));
+                return Ok(Refusal::Over(thrown_out(owner, Notice::GuessedAt)));
             }
-            let mut refused = next.as_deref().map(with_next).unwrap_or_default();
-            refused.errors = FieldErrors::one(field, FieldError::WrongPassword);
-            again(owner, refused).await
+            Ok(Refusal::TryAgain(FieldErrors::one(field, FieldError::WrongPassword)))
         }
-        ProveError::Overtaken => Ok(thrown_out(owner, Notice::LoggedOut)),
+        ProveError::Overtaken => Ok(Refusal::Over(thrown_out(owner, Notice::LoggedOut))),
         ProveError::Limited(limited) => {
-            Ok(super::limited(&owner.client, limited, "/profile", None))
+            Ok(Refusal::Over(super::limited(&owner.client, limited, here, None)))
         }
         ProveError::Broken(cause) => Err(cause.into()),
     }
@@ -185,7 +216,8 @@ async fn again(owner: &Owner<'_>, refused: Refused) -> Result<Reply, WebError> {
 }
 
 async fn waiting(owner: &Owner<'_>) -> Result<Option<Deed>, WebError> {
-    let form = owner.auth.find_form(&owner.session, Timestamp::now()).await?;
+    let Some(secret) = private_cookie::get(owner.jar, owner.site, COOKIE) else { return Ok(None) };
+    let form = owner.auth.find_form(&owner.session, &secret, Timestamp::now()).await?;
     Ok(form.and_then(|form| serde_json::from_slice(&form).ok()))
 }
 

@@ -47,7 +47,7 @@ fn not_ready(cause: &str) -> (Status, Json) {
 /// Where password managers send people (W3C, "A Well-Known URL for Changing Passwords").
 #[get("/.well-known/change-password")]
 pub fn change_password() -> Reply {
-    Reply::redirect("/reset_password")
+    Reply::redirect("/account/password")
 }
 
 #[get("/robots.txt")]

@@ -11,13 +11,21 @@ const METHODS: [Method; 9] = [Get, Head, Post, Put, Delete, Patch, Options, Trac
 /// Every path of the service and what it takes, HEAD left out: it goes with GET.
 fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
     let css = stylesheet(app);
-    let known: [(&str, &[Method]); 32] = [
+    let known: &[(&str, &[Method])] = &[
         ("/", &[Get]),
         ("/signup", &[Get]),
         ("/users", &[Get, Post]),
         ("/login", &[Get]),
         ("/sessions", &[Get, Post, Delete]),
         ("/profile", &[Get]),
+        ("/account/password", &[Get, Put]),
+        ("/account/sessions", &[Get, Delete]),
+        ("/account/sessions/0123", &[Delete]),
+        ("/account/history", &[Get]),
+        ("/sudo", &[Get, Post, Delete]),
+        ("/account/details", &[Get, Put]),
+        ("/account/export", &[Get]),
+        ("/account/export.json", &[Get]),
         ("/reset_password", &[Get, Post, Put]),
         ("/reset_password/0123", &[Get]),
         ("/reset_password/sent", &[Get]),
@@ -33,6 +41,13 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/confirm/sent", &[Get, Post]),
         ("/confirm/new", &[Get]),
         ("/invitation/0123", &[Get]),
+        ("/account/email", &[Get, Post]),
+        ("/account/email/sent", &[Get]),
+        ("/email_change/0123", &[Get]),
+        ("/email_change/confirm", &[Get, Post]),
+        ("/account/secure", &[Get, Post]),
+        ("/secure_account/0123", &[Get]),
+        ("/secure_account/confirm", &[Get, Post]),
         ("/account/deletion", &[Get, Post]),
         ("/keep_account/0123", &[Get]),
         ("/keep_account/confirm", &[Get, Post]),
@@ -45,7 +60,7 @@ fn paths(app: &TestApp) -> Vec<(String, &'static [Method])> {
         ("/static/no.css", &[Get]),
         (&css, &[Get]),
     ];
-    known.map(|(path, methods)| (path.to_owned(), methods)).into()
+    known.iter().map(|(path, methods)| ((*path).to_owned(), *methods)).collect()
 }
 
 fn stylesheet(app: &TestApp) -> String {
@@ -69,6 +84,7 @@ fn the_paths_below_are_all_there_are() {
         .flat_map(|(path, methods)| {
             let path = match path.as_str() {
                 file if file.starts_with("/static/") => "/static/<name>".to_owned(),
+                other if other.starts_with("/account/") => other.replace("/0123", "/<id>"),
                 other => other.replace("/0123", "/<token>"),
             };
             methods.iter().map(move |method| (path.clone(), method.as_str()))

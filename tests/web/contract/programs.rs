@@ -254,7 +254,7 @@ fn it_is_not_ready_while_a_migration_is_missing() {
 fn machines_find_what_they_look_for() {
     let app = TestApp::new();
     for visitor in [app.program(), app.browser()] {
-        visitor.get("/.well-known/change-password").goes_to("/reset_password");
+        visitor.get("/.well-known/change-password").goes_to("/account/password");
         let robots = visitor.get("/robots.txt");
         robots.is(200).says("User-agent: *\nDisallow: /\n");
         assert_eq!(robots.header("content-type"), Some("text/plain; charset=utf-8"));

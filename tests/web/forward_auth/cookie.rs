@@ -182,6 +182,23 @@ fn b29_it_dies_with_its_session() {
 }
 
 #[test]
+fn b29_it_dies_when_another_device_ends_the_session() {
+    let app = with_applications();
+    let ann = app.signed_up(ANN);
+    let phone = app.browser();
+    phone.post("/sessions", &PAIR).goes_to("/profile");
+    assert!(opens(&app, &phone));
+    let list = [("Accept", "application/json")];
+    let list = ann.send(rocket::http::Method::Get, "/account/sessions", &list, Vec::new()).json();
+    let list = list["sessions"].as_array().expect("a list");
+    let other = list.iter().find(|session| session["current"] == false).expect("the phone's");
+    let path = format!("/account/sessions/{}", other["id"].as_str().expect("text"));
+    ann.delete(&path).goes_to("/account/sessions");
+    assert!(!opens(&app, &phone));
+    assert!(opens(&app, &ann), "this one's stays");
+}
+
+#[test]
 fn b29_it_dies_when_the_session_expires_or_its_owner_goes() {
     let app = with_applications();
     let now = Timestamp::now().millis();

@@ -123,17 +123,44 @@ fn a_wish_found_to_be_nobodys_by_a_worker_that_died_is_no_alarm() {
 }
 
 #[test]
-fn notices_that_nobody_collected_go_after_a_month() {
+fn a_notice_lives_as_long_as_the_link_in_it() {
     let app = with_ann();
     ask(&app);
+    deliver(&app, Timestamp::now());
+    let token = token_in(&files(&app)[0].1);
+    let form = [("reset_token", token.as_str()), ("new_password", "another harbour")];
+    app.program().put("/reset_password", &form).is(200);
     let now = Timestamp::now();
-    deliver(&app, now);
+    assert_eq!(deliver(&app, now), 1);
     let folder = app.folder.path().join("outbox");
-    fs::write(folder.join("password_changed-0.eml"), "a notice").expect("written");
     fs::write(folder.join("mine.txt"), "not ours").expect("written");
+    let names = || {
+        let files = fs::read_dir(&folder).expect("there").map(|file| file.expect("a file"));
+        let mut names: Vec<String> =
+            files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names.iter().map(|name| name.split('-').next().unwrap_or_default().to_owned()).collect()
+    };
+    let purge = |at| app.service.worker.purge(at).expect("purged");
+    let life = Duration::from_secs(7 * 24 * 60 * 60);
+    purge(now + life - Duration::from_secs(60));
+    let left: Vec<String> = names();
+    assert_eq!(left, ["mine.txt", "password_changed"], "the dead link has gone");
+    purge(now + life + Duration::from_secs(60));
+    let left: Vec<String> = names();
+    assert_eq!(left, ["mine.txt"], "the notice too, and nothing of the owner's");
+}
+
+#[test]
+fn what_no_row_knows_goes_after_a_month() {
+    let app = with_ann();
+    let folder = app.folder.path().join("outbox");
+    fs::create_dir_all(&folder).expect("made");
+    fs::write(folder.join("test-0.eml"), "of a command").expect("written");
     let count = || fs::read_dir(&folder).expect("there").count();
+    let now = Timestamp::now();
     app.service.worker.purge(now + outbox::KEEP_FAILED - Duration::from_secs(60)).expect("purged");
-    assert_eq!(count(), 2, "the dead link has gone");
+    assert_eq!(count(), 1);
     app.service.worker.purge(now + outbox::KEEP_FAILED + Duration::from_secs(60)).expect("purged");
-    assert_eq!(count(), 1, "the notice too, and nothing of the owner's");
+    assert_eq!(count(), 0);
 }

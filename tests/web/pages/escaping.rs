@@ -196,3 +196,37 @@ fn the_owners_settings_are_text_too() {
     page.is(200).says("&lt;b&gt;R&amp;D&#x27;s&lt;&#x2F;b&gt; {{7*7}}").does_not_say("<b>");
     page.says("&lt;i&gt;Imprint").says("a=&quot;b\"").does_not_say("<i>");
 }
+
+/// As a page names a program that nobody knows.
+fn named(payload: &str) -> String {
+    let plain: String =
+        payload.chars().filter(|sign| sign.is_ascii_graphic() || *sign == ' ').collect();
+    format!("An unknown program: {}", escaped(&plain))
+}
+
+#[test]
+fn b58_a_user_agent_comes_back_as_text() {
+    // No header holds a control character.
+    let payloads = PAYLOADS.into_iter().filter(|payload| !payload.contains('\0'));
+    let app = TestApp::new();
+    app.signed_up("ann@example.com");
+    for payload in payloads {
+        let pair = [("email", "ann@example.com"), ("password", PASSWORD)];
+        let browser = app.browser();
+        browser.header("User-Agent", payload);
+        browser.post("/sessions", &pair).goes_to("/profile");
+        browser.post("/sessions", &[pair[0], ("password", "wrong harbour")]).is(401);
+        app.auth().journal().flush();
+        for path in ["/account/sessions", "/account/history"] {
+            let page = browser.get(path);
+            page.is(200).says(&named(payload));
+            if escaped(payload) != payload {
+                page.does_not_say(payload);
+            }
+            page.does_not_say("alert(1)>").does_not_say("An unknown program: 49");
+            let json = browser.send(Get, path, &[("Accept", "application/json")], Vec::new());
+            let text = json.is(200).json().to_string();
+            assert!(text.contains(&serde_json::json!(payload).to_string()), "{payload}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Change e-mail: the new address says yes with the link that was mailed to it, the old one hears of
+//! it and can undo it.
+
+use diesel::prelude::*;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::auth::Auth;
+use super::email::Email;
+use super::mailed_token::{self, LinkError, MailedToken, Purpose};
+use super::secure_account::{is_taken, owner_of, reserved, set_address};
+use super::throttle::{Deed, Limited, TakeError};
+use super::user::{User, UserKey, find_user_by};
+use super::{FieldError, FieldErrors};
+use crate::clock::Timestamp;
+use crate::db::{AnyConnection, DbError};
+use crate::mail::messages::{AddressWanted, EmailChange, EmailChanged, EmailConfirmed};
+use crate::mail::outbox::{self, Composed, Content, Note};
+use crate::mail::worker::Wish;
+use crate::mail::{Kind, Letter};
+
+/// Why no link is on its way.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error("refused fields")]
+    Invalid(FieldErrors),
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<TakeError> for AskError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Limited(limited) => limited.into(),
+            TakeError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl Auth {
+    /// Judges the form of a new address. Whether it is somebody else's is told to nobody.
+    pub fn check_new_address(&self, user: &User, email: &str) -> Result<Email, FieldErrors> {
+        let refuse = |error| Err(FieldErrors::one("email", error));
+        match Email::parse(email) {
+            Err(error) => refuse(FieldError::Email(error)),
+            Ok(email) if email.as_typed() == user.email => refuse(FieldError::SameEmail),
+            Ok(email) if !self.is_domain_allowed(&email) => refuse(FieldError::Domain),
+            Ok(email) => Ok(email),
+        }
+    }
+
+    /// Leaves the wish for a link to the new address, in place of any that was asked for before: the
+    /// same for a free and a taken one (B-07).
+    pub async fn ask_for_email_change(
+        &self,
+        user: &User,
+        email: &str,
+        ip: &str,
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let email = self.check_new_address(user, email).map_err(AskError::Invalid)?;
+        self.take_for_client(Deed::ChangeEmail, ip, now).await?;
+        let wish = Content::Wish { email: email.as_typed().to_owned() };
+        let end = now + Purpose::EmailChange.lifetime();
+        let note = Note::dying_to_user(Kind::EmailChange, user.id, end);
+        let (outbox, id) = (self.outbox.clone(), user.id);
+        self.db
+            .write(move |conn| {
+                mailed_token::void(conn, Purpose::EmailChange, id)?;
+                outbox::withdraw(conn, id, Kind::EmailChange)?;
+                outbox.add(conn, &note, &wish, now).map_err(DbError::from)
+            })
+            .await?;
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// What the worker mails to the new address: the link, or word that somebody wants it.
+    pub(super) fn compose_email_change(
+        &self,
+        conn: &mut AnyConnection,
+        wish: &Wish<'_>,
+    ) -> Result<Option<Composed>, DbError> {
+        let (Some(id), Ok(email)) = (wish.user, Email::parse(wish.email)) else { return Ok(None) };
+        let Some(user) = find_user_by(conn, UserKey::Id(id)).optional()? else { return Ok(None) };
+        if !self.may_mail_to(conn, email.key(), Some(id), wish.now)? {
+            return Ok(None);
+        }
+        // Whoever has the address, the row stays the asker's: it must not tell.
+        let composed = |letter| Ok(Some(Composed { user: Some(id), letter }));
+        let owner = find_user_by(conn, UserKey::Email(email.as_typed())).optional()?;
+        let owner = match owner {
+            Some(owner) if owner.id != id => Some(owner.email),
+            Some(_) => None,
+            None => reserved(conn, email.key(), Some(id), wish.now)?,
+        };
+        if let Some(owner) = owner {
+            return composed(self.wanted_letter(&owner)?);
+        }
+        let new = MailedToken {
+            user_id: Some(id),
+            email_key: email.key().to_owned(),
+            email: email.as_typed().to_owned(),
+        };
+        let end = wish.asked_at + Purpose::EmailChange.lifetime();
+        let token = mailed_token::issue_until(conn, Purpose::EmailChange, &new, end)?;
+        composed(self.written(
+            &new.email,
+            &EmailChange {
+                email: user.email,
+                new_email: new.email.clone(),
+                link: self.messages.link(&format!("/email_change/{}", token.expose_secret())),
+                hours: Purpose::EmailChange.lifetime().as_secs() / 3600,
+            },
+        )?)
+    }
+
+    /// Tells the owner of an address that somebody wants it.
+    pub(super) fn wanted_letter(&self, owner: &str) -> Result<Letter, DbError> {
+        self.written(owner, &AddressWanted { email: owner.to_owned() })
+    }
+
+    /// Consumes the link: the account's address is the one that it was mailed to (B-69). Nothing
+    /// changes where that is somebody else's by now.
+    pub async fn change_email(
+        &self,
+        token: &SecretString,
+        now: Timestamp,
+    ) -> Result<User, LinkError> {
+        let (auth, token) = (self.clone(), token.clone());
+        let user = self.db.write(move |conn| {
+            let found = mailed_token::consume(conn, Purpose::EmailChange, &token, now)?;
+            auth.take_address(conn, &found.ok_or(LinkError::Dead)?, now)
+        });
+        let user = user.await?;
+        self.bell.ring();
+        Ok(user)
+    }
+
+    fn take_address(
+        &self,
+        conn: &mut AnyConnection,
+        new: &MailedToken,
+        now: Timestamp,
+    ) -> Result<User, LinkError> {
+        let user = owner_of(conn, new)?.filter(|user| user.disabled_at.is_none());
+        let user = user.ok_or(LinkError::Dead)?;
+        if is_taken(conn, &new.email_key, Some(user.id), now)? {
+            return Err(LinkError::Dead);
+        }
+        self.tell_both(conn, &user, new, now)?;
+        set_address(conn, user.id, new, now)?;
+        mailed_token::void_all(conn, user.id)?;
+        for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
+            outbox::withdraw(conn, user.id, kind)?;
+        }
+        Ok(find_user_by(conn, UserKey::Id(user.id))?)
+    }
+
+    /// Mails both addresses, before the change: the link gives back the one that `user` still has.
+    fn tell_both(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        new: &MailedToken,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let lifetime = Purpose::SecureAccount.lifetime();
+        let when = now.in_words_of(user.time_zone.as_deref());
+        let told = EmailChanged {
+            email: user.email.clone(),
+            new_email: new.email.clone(),
+            when: when.clone(),
+            link: self.secure_link(conn, user, now)?,
+            days: lifetime.as_secs() / (24 * 3600),
+        };
+        let note = Note::dying_to_user(Kind::EmailChanged, user.id, now + lifetime);
+        let letter = Content::Letter(self.written(&user.email, &told)?);
+        self.outbox.add(conn, &note, &letter, now)?;
+        // Of another spelling the one mailbox has heard.
+        if new.email_key != user.email_key {
+            let told = EmailConfirmed { email: new.email.clone(), when };
+            let note = Note::to_user(Kind::EmailChanged, user.id);
+            let letter = Content::Letter(self.written(&new.email, &told)?);
+            self.outbox.add(conn, &note, &letter, now)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! A log-in that its owner should hear of: from a browser that is new to the account, or after many
+//! that failed (ASVS 6.3.5).
+
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::auth::Auth;
+use super::device;
+use super::mailed_token::Purpose;
+use super::session::Beginning;
+use super::user::User;
+use crate::audit::journal;
+use crate::clock::Timestamp;
+use crate::db::schema::{devices, sessions};
+use crate::db::{AnyConnection, DbError};
+use crate::mail::Kind;
+use crate::mail::messages::NewLogIn;
+use crate::mail::outbox::{Content, Note};
+
+/// More than an owner mistypes.
+const MANY_FAILURES: i64 = 5;
+/// Failures of another day were another story.
+const FAILURES_COUNT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Of what a browser says it is, so much is shown.
+const DEVICE_MAX: usize = 60;
+
+impl Auth {
+    /// How many log-ins failed before this one. Not in its transaction: with every failure that is
+    /// written down meanwhile it would have to begin anew.
+    pub(super) async fn failures_before(
+        &self,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<i64, DbError> {
+        let id = user.id;
+        self.db.read(move |conn| Ok(journal::failures_since(conn, id, now - FAILURES_COUNT)?)).await
+    }
+
+    /// Mails the owner where there is something to tell; true when it did. For the transaction of
+    /// the log-in, before its session begins.
+    pub(super) fn tell_of_log_in(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        beginning: &Beginning,
+        failures: i64,
+        now: Timestamp,
+    ) -> Result<bool, DbError> {
+        // The classroom has no mail.
+        if !self.config.throttle.enforced {
+            return Ok(false);
+        }
+        let new_browser = is_new_browser(conn, user.id, beginning, now)?;
+        let failures = if failures < MANY_FAILURES { 0 } else { failures };
+        if !new_browser && failures == 0 || !self.may_tell(conn, user, now)? {
+            return Ok(false);
+        }
+        let lifetime = Purpose::SecureAccount.lifetime();
+        let told = NewLogIn {
+            email: user.email.clone(),
+            when: now.in_words_of(user.time_zone.as_deref()),
+            ip: beginning.device.ip.clone(),
+            device: device_in_words(&beginning.device.user_agent),
+            new_browser,
+            failures,
+            link: self.secure_link(conn, user, now)?,
+            days: lifetime.as_secs() / (24 * 3600),
+        };
+        let letter = Content::Letter(self.written(&user.email, &told)?);
+        let note = Note::dying_to_user(Kind::NewLogIn, user.id, now + lifetime);
+        self.outbox.add(conn, &note, &letter, now)?;
+        Ok(true)
+    }
+}
+
+/// Whether the account is used from elsewhere, and this browser is not one of those. The first after
+/// sign-up is its owner's.
+fn is_new_browser(
+    conn: &mut AnyConnection,
+    user: i64,
+    beginning: &Beginning,
+    now: Timestamp,
+) -> QueryResult<bool> {
+    if let Some(secret) = &beginning.known_device
+        && device::is_known(conn, secret, user, now)?
+    {
+        return Ok(false);
+    }
+    let known = devices::table.filter(devices::user_id.eq(user));
+    let known: bool = diesel::select(diesel::dsl::exists(known)).get_result(conn)?;
+    let signed_in = sessions::table.filter(sessions::user_id.eq(user));
+    Ok(known || diesel::select(diesel::dsl::exists(signed_in)).get_result(conn)?)
+}
+
+/// What a browser says it is, as text that no mail program makes a link of: whoever has the password
+/// writes it.
+fn device_in_words(user_agent: &str) -> String {
+    let words = user_agent.split(|c: char| !c.is_ascii_alphanumeric());
+    let text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match text.chars().take(DEVICE_MAX).collect::<String>() {
+        text if text.is_empty() => "unknown".to_owned(),
+        text => text,
+    }
+}

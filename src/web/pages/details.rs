@@ -1,0 +1,82 @@
+//! Details: a name and a time zone, for whoever wants them.
+
+use rocket::http::Status;
+use rocket::{get, put};
+use serde_json::json;
+
+use crate::accounts::details::Details;
+use crate::audit::Event;
+use crate::web::error::{WebError, refused};
+use crate::web::guards::Owner;
+use crate::web::input::{BadInput, Fields, Form, Input, Refused, WITHOUT_PASSWORD};
+use crate::web::notice::{self, Notice};
+use crate::web::reply::{Page, Reply};
+use crate::web::words;
+
+pub struct DetailsForm {
+    display_name: String,
+    time_zone: String,
+}
+
+impl Form for DetailsForm {
+    const FIELDS: &'static [&'static str] = &["display_name", "time_zone"];
+    const SHOWN_AGAIN: &'static [&'static str] = &["display_name", "time_zone"];
+    const LONGEST: usize = WITHOUT_PASSWORD;
+
+    fn read(fields: &mut Fields) -> Self {
+        let mut text = |name| fields.optional(name).unwrap_or_default();
+        Self { display_name: text("display_name"), time_zone: text("time_zone") }
+    }
+}
+
+#[get("/account/details")]
+pub fn show(owner: Owner<'_>) -> Reply {
+    let user = &owner.user;
+    let mut kept = Refused::default();
+    for (field, value) in [("display_name", &user.display_name), ("time_zone", &user.time_zone)] {
+        kept.kept.insert(field.to_owned(), value.clone().unwrap_or_default());
+    }
+    let told = json!({
+        "email": user.email,
+        "email_confirmed": user.confirmed_at.is_some(),
+        "display_name": user.display_name,
+        "time_zone": user.time_zone,
+        "created_at": user.created_at.rfc3339(),
+        "password_changed_at": user.password_changed_at.rfc3339(),
+    });
+    Reply::page(page().form(&kept), (Status::Ok, told))
+}
+
+#[put("/account/details", data = "<form>")]
+pub async fn submit(
+    owner: Owner<'_>,
+    form: Result<Input<DetailsForm>, BadInput>,
+) -> Result<Reply, WebError> {
+    let Input(form) = match form {
+        Ok(input) => input,
+        Err(bad) => return Ok(Reply::form_again(page(), &refused(bad)?)),
+    };
+    let details = match Details::parse(&form.display_name, &form.time_zone) {
+        Ok(details) => details,
+        Err(errors) => {
+            let kept = [("display_name", form.display_name), ("time_zone", form.time_zone)];
+            let kept = kept.map(|(field, value)| (field.to_owned(), value)).into();
+            return Ok(Reply::form_again(page(), &Refused { kept, errors }));
+        }
+    };
+    let told = json!({
+        "display_name": details.display_name,
+        "time_zone": details.time_zone,
+        "message": words::DETAILS_CHANGED,
+    });
+    owner.auth.change_details(owner.user.id, details).await?;
+    owner.record(Event::DetailsChanged);
+    if owner.browser {
+        notice::leave(owner.jar, owner.site, Notice::DetailsChanged);
+    }
+    Ok(Reply::see_other("/profile", (Status::Ok, told)))
+}
+
+fn page() -> Page {
+    Page::new("details").script()
+}
