@@ -5,7 +5,7 @@ use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
-use super::details::{LONGEST_NAME, parse_name};
+use super::details::LONGEST_NAME;
 use super::email::Email;
 use super::mailed_token::{self, MailedToken, Purpose};
 use super::password::LOCKED;
@@ -14,14 +14,12 @@ use super::session::{Session, end_all_sessions, sessions_of};
 use super::user::{
     AddUserError, User, UserChanges, UserKey, add_user, find_user_by, list_users, update_user,
 };
-use super::{confirmation, device, waiting_sign_up};
+use super::{confirmation, details, device, waiting_sign_up};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
 use crate::mail::outbox;
-
-/// The longest name of an owner, in characters.
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +28,7 @@ pub enum OperatorError {
     Nobody,
     #[error("this is no e-mail address")]
     Email,
-    #[error("a name has at most {LONGEST_NAME} characters that people can see")]
+    #[error("a name has 1 to {LONGEST_NAME} characters that people can see")]
     Name,
     #[error("this address has an account already")]
     EmailTaken,
@@ -81,7 +79,7 @@ impl Operator<'_> {
         now: Timestamp,
     ) -> Result<(User, PrintedLink), OperatorError> {
         let email = Email::parse(email).map_err(|_| OperatorError::Email)?;
-        let name = parse_name(name.unwrap_or_default()).map_err(|_| OperatorError::Name)?;
+        let name = name.map(check_name).transpose()?;
         let added = self.0.db.write_blocking(|conn| {
             let user = add_user(conn, &email, LOCKED, now).map_err(|error| match error {
                 AddUserError::EmailTaken => OperatorError::EmailTaken,
@@ -263,4 +261,9 @@ fn change_disabled(
     let changes = UserChanges { disabled_at: Some(since), ..UserChanges::default() };
     update_user(conn, id, &changes)?;
     Ok(find_user_by(conn, UserKey::Id(id))?)
+}
+
+/// The rules that the owner's own form has.
+fn check_name(name: &str) -> Result<String, OperatorError> {
+    details::parse_name(name).ok().flatten().ok_or(OperatorError::Name)
 }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::{Bucket, Deed, MAIL, Rates, ThrottleConfig, key};
+use super::{Bucket, Deed, MAIL, Rates, TELL, ThrottleConfig, key};
 use crate::accounts::user::User;
 use crate::db::AnyConnection;
 use crate::db::schema::limits;
@@ -15,9 +15,9 @@ impl ThrottleConfig {
         conn: &mut AnyConnection,
         user: &User,
     ) -> QueryResult<()> {
-        let mails = keys(MAIL, &self.mail, user);
+        let mails = [MAIL, TELL].into_iter().flat_map(|name| keys(name, &self.mail, user));
         let deeds = Deed::ALL.into_iter().flat_map(|deed| self.keys(deed, user));
-        delete(conn, mails.into_iter().chain(deeds).collect())
+        delete(conn, mails.chain(deeds).collect())
     }
 
     /// Forgets the passwords that were tried, by strangers and by the owner.

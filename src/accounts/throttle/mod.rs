@@ -88,8 +88,9 @@ impl Deed {
     }
 }
 
-/// Mails are counted beside deeds, under a name of their own.
+/// Mails are counted beside deeds, under names of their own.
 const MAIL: &str = "mail";
+const TELL: &str = "tell";
 
 /// What was counted, to be given back when it turns out to be no guess.
 #[derive(Debug, Clone, Default)]
@@ -227,7 +228,7 @@ impl Auth {
         user: Option<i64>,
         now: Timestamp,
     ) -> Result<bool, DbError> {
-        self.may_write(conn, "mail", email_key, user, now)
+        self.may_write(conn, MAIL, email_key, user, now)
     }
 
     /// The same for what tells an owner of a log-in, counted apart: strangers who ask for mails must
@@ -238,7 +239,7 @@ impl Auth {
         user: &User,
         now: Timestamp,
     ) -> Result<bool, DbError> {
-        self.may_write(conn, "tell", &user.email_key, Some(user.id), now)
+        self.may_write(conn, TELL, &user.email_key, Some(user.id), now)
     }
 
     fn may_write(
