@@ -83,6 +83,7 @@ pub fn multiply(conn: &mut AnyConnection) {
     for statement in [
         "INSERT INTO limits SELECT 'copy ' || id, 1, 1, created_at, 1 FROM users",
         "INSERT INTO tokens SELECT 'copy ' || id, 'unlock', id, email_key, email, created_at FROM users",
+        "INSERT INTO pending_forms SELECT id, {nothing}, expires_at FROM sessions",
         "INSERT INTO sign_ups (email, email_key, hashed_password, browser, token, created_at) \
          SELECT email, email_key, '', 'copy ' || id, 'copy ' || id, created_at FROM users",
         "INSERT INTO outbox (message_id, kind, user_id, content, state, created_at, next_attempt_at, attempts) \
