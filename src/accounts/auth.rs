@@ -30,18 +30,24 @@ pub struct Auth {
     pub(super) places: Places,
 }
 
+/// How mails are written, and whom they wake.
+pub struct Post {
+    pub outbox: Outbox,
+    pub messages: Arc<Messages>,
+    pub bell: Bell,
+}
+
 impl Auth {
     pub fn new(
         db: Db,
         hasher: Hasher,
-        outbox: Outbox,
-        messages: Arc<Messages>,
+        post: Post,
         config: AccountsConfig,
-        bell: Bell,
         journal: Journal,
         forms: Sealer,
         places: Places,
     ) -> Self {
+        let Post { outbox, messages, bell } = post;
         Self { db, hasher, outbox, messages, config, bell, journal, forms, places }
     }
 

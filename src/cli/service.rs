@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::accounts::auth::Post;
 use crate::accounts::place::{PlaceError, Places};
 use crate::accounts::{Auth, Hasher};
 use crate::audit::{Event, Journal, record};
@@ -80,19 +81,10 @@ impl Service {
             record(Event::HashingDiffers, None, &from_inside);
         })?;
         let (bell, ear) = Bell::new();
+        let post = Post { outbox: outbox.clone(), messages, bell: bell.clone() };
+        let forms = Sealer::new(&secret_key, FORMS_KEY);
         let accounts = config.accounts.clone();
-        let (bell_of_auth, outbox_of_auth) = (bell.clone(), outbox.clone());
-        let auth = Auth::new(
-            db.clone(),
-            hasher,
-            outbox_of_auth,
-            messages,
-            accounts,
-            bell_of_auth,
-            journal,
-            Sealer::new(&secret_key, FORMS_KEY),
-            places,
-        );
+        let auth = Auth::new(db.clone(), hasher, post, accounts, journal, forms, places);
         let worker = Arc::new(Worker {
             db: db.clone(),
             outbox: outbox.clone(),

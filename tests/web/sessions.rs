@@ -87,7 +87,7 @@ fn each_device_is_named_and_this_one_is_marked() {
     let text = page.text();
     assert!(text.find("Chrome 140") < text.find("Firefox 140"), "used last, first: {text}");
     let yesterday = Timestamp::from_millis(now.millis() - 86_400_000);
-    page.says(&yesterday.in_words().split(',').next().expect("a day").to_owned());
+    page.says(yesterday.in_words().split(',').next().expect("a day"));
     page.says("Log out all other devices")
         .says("<form method=\"post\" action=\"/account/sessions\"");
     page.says("<span class=\"unseen\"> device 1, Chrome 140 on Android 14</span>");
