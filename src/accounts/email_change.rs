@@ -181,7 +181,6 @@ impl Auth {
         // Of another spelling the one mailbox has heard.
         if new.email_key != user.email_key {
             let told = EmailConfirmed { email: new.email.clone(), when };
-            let note = Note::to_user(Kind::EmailChanged, user.id);
             let letter = Content::Letter(self.written(&new.email, &told)?);
             self.outbox.add(conn, &note, &letter, now)?;
         }

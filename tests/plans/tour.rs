@@ -48,6 +48,7 @@ pub fn take(kind: Kind) {
     many_devices(&service.auth);
     mailed_links(&service);
     proofs(&service.auth);
+    another_address(&service);
     mails(&service);
     events(&place, &service);
     confirmed(&open(&format!("{FREE}\nconfirm_email = true")));
@@ -186,6 +187,25 @@ fn mailed_links(service: &Service) {
     let invitation = auth.invite(BOB, Timestamp::now()).expect("invited");
     let token = invitation.expose_secret().rsplit('/').next().map(secret);
     auth.sign_up(wish(BOB, token), Timestamp::now()).wait().expect("signed up");
+}
+
+/// Ann has another address for a while, and takes her own back.
+fn another_address(service: &Service) {
+    let (auth, now) = (&service.auth, Timestamp::now);
+    let by_email = |conn: &mut _| find_user_by(conn, UserKey::Email(ANN)).map_err(DbError::from);
+    let ann = service.db.read_blocking(by_email).expect("found");
+    auth.ask_for_email_change(&ann, "ann@new.example", HERE, now()).wait().expect("asked");
+    let token = link(service, "/email_change/");
+    let found = auth.find_mailed(Purpose::EmailChange, &token, now()).wait().expect("found");
+    auth.account_of(&found.expect("alive")).wait().expect("found").expect("hers");
+    auth.change_email(&token, now()).wait().expect("changed");
+    // Hers still, as long as she may take it back.
+    assert!(auth.register_user(ANN, &secret(PASSWORD), now()).wait().is_err());
+    auth.secure(&ann, now()).wait().expect("shut");
+    let token = link(service, "/secure_account/");
+    auth.secure_by_link(&token, now()).wait().expect("taken back");
+    let token = link(service, "/reset_password/");
+    auth.update_password(&token, None, &secret(PASSWORD), now()).wait().expect("changed");
 }
 
 fn mails(service: &Service) {

@@ -91,7 +91,7 @@ fn who_is_not_signed_in_is_sent_to_log_in_and_not_signed_in() {
     confirms(&elsewhere, &app.link_to(NEW, "email_change")).goes_to("/login");
     elsewhere.get("/login").is(200).says("new e-mail address");
     assert_eq!(elsewhere.cookie("session_id"), None);
-    elsewhere.get("/profile").goes_to("/login?next=%2Fprofile");
+    elsewhere.get("/profile").goes_to("/login?next=/profile");
     // She did it herself, with her password: she stays signed in.
     ann.get("/profile").is(200).says(NEW);
 }

@@ -68,7 +68,7 @@ fn the_link_throws_everybody_out_and_starts_a_reset() {
     let sent = owner.get("/reset_password/sent");
     sent.is(200).says(ANN).says("Everybody is logged out").does_not_say(NEW);
     assert_eq!(left(&app), [0, 0, 0]);
-    ann.get("/profile").goes_to("/login?next=%2Fprofile");
+    ann.get("/profile").goes_to("/login?next=/profile");
     assert_eq!(user(&app).email, ANN);
     assert_eq!(user(&app).hashed_password, LOCKED);
     assert_eq!((logs_in(&app, ANN), logs_in(&app, NEW)), (401, 401), "no password opens it");
@@ -117,7 +117,7 @@ fn who_is_signed_in_needs_no_link_and_no_password() {
     }
     let app = TestApp::new();
     app.program().post("/account/secure", &[]).is(403);
-    app.browser().get("/account/secure").goes_to("/login?next=%2Faccount%2Fsecure");
+    app.browser().get("/account/secure").goes_to("/login?next=/account/secure");
 }
 
 #[test]
@@ -134,9 +134,9 @@ fn what_was_asked_for_meanwhile_is_over() {
     // One is on its way, one waits.
     asks(&ann, OTHER);
     let change = app.link_to(OTHER, "email_change");
+    let link = app.link_to(ANN, "secure_account");
     asks(&ann, "ann@third.example");
-    secures(&app.browser(), &app.links_to(ANN, "secure_account")[0])
-        .goes_to("/reset_password/sent");
+    secures(&app.browser(), &link).goes_to("/reset_password/sent");
     for link in old.iter().chain([&change]) {
         app.program().get(link).is(403);
     }

@@ -34,9 +34,9 @@ fn a_thief_with_a_stolen_cookie_is_thrown_out_with_two_clicks() {
     owner.get(&app.link_to(ANN, "secure_account")).goes_to("/secure_account/confirm");
     owner.post("/secure_account/confirm", &[]).goes_to("/reset_password/sent");
 
-    thief.get("/profile").goes_to("/login?next=%2Fprofile");
-    thief.post("/account/email", &[("email", THIEF)]).goes_to("/login?next=%2Fprofile");
-    ann.get("/profile").goes_to("/login?next=%2Fprofile");
+    thief.get("/profile").goes_to("/login?next=/profile");
+    thief.post("/account/email", &[("email", THIEF)]).goes_to("/login");
+    ann.get("/profile").goes_to("/login?next=/profile");
     for link in [&reset, &unlock, &change] {
         program.get(link).is(403);
     }
