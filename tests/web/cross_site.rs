@@ -88,6 +88,12 @@ fn fields(method: Method, path: &str, token: &str) -> Vec<(&'static str, String)
         (Method::Post, "/unlock" | "/confirm/sent") => vec![("email", ANN.to_owned())],
         (Method::Post, "/unlock/open") => vec![("unlock_token", token.to_owned())],
         (Method::Post, "/confirm") => vec![("confirm_token", token.to_owned())],
+        (Method::Post, "/sudo") => vec![("password", PASSWORD.to_owned())],
+        (Method::Delete, "/sudo" | "/account/sessions") => Vec::new(),
+        (Method::Put, "/account/password") => vec![
+            ("current_password", PASSWORD.to_owned()),
+            ("new_password", "a password of another site".to_owned()),
+        ],
         _ => panic!("{method} {path}: what would a good request be?"),
     }
 }

@@ -123,17 +123,17 @@ fn a_wish_found_to_be_nobodys_by_a_worker_that_died_is_no_alarm() {
 }
 
 #[test]
-fn notices_that_nobody_collected_go_after_a_month() {
+fn mails_without_a_link_that_nobody_collected_go_after_a_month() {
     let app = with_ann();
     ask(&app);
     let now = Timestamp::now();
     deliver(&app, now);
     let folder = app.folder.path().join("outbox");
-    fs::write(folder.join("password_changed-0.eml"), "a notice").expect("written");
+    fs::write(folder.join("test-0.eml"), "a trial").expect("written");
     fs::write(folder.join("mine.txt"), "not ours").expect("written");
     let count = || fs::read_dir(&folder).expect("there").count();
     app.service.worker.purge(now + outbox::KEEP_FAILED - Duration::from_secs(60)).expect("purged");
     assert_eq!(count(), 2, "the dead link has gone");
     app.service.worker.purge(now + outbox::KEEP_FAILED + Duration::from_secs(60)).expect("purged");
-    assert_eq!(count(), 1, "the notice too, and nothing of the owner's");
+    assert_eq!(count(), 1, "the trial too, and nothing of the owner's");
 }
