@@ -38,7 +38,7 @@ what is written. Control characters and signs that turn text around are escaped,
 | `event` | the event's name |
 | `outcome` | `success`, `refused` or `failure` |
 | `user` | the account's id; null where there is none, or where it must not be told |
-| `factor` | `password`, for `logged_in` and `log_in_failed` alone |
+| `factor` | `password`, for `logged_in`, `log_in_failed`, `password_confirmed` and `password_confirm_failed` |
 | `ip` | the client's address (`trusted_proxies`); empty where no request brought the event about |
 | `request_id` | in the answer's `X-Request-Id`, on its error page, and in the request's own line |
 
