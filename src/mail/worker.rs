@@ -308,7 +308,7 @@ impl Worker {
         Ok(rows)
     }
 
-    /// Notices that nobody collected; they hold no link that acts.
+    /// Mails without a link that nobody collected.
     fn remove_old_files(&self, now: Timestamp) {
         let Some(folder) = self.transport.folder() else { return };
         for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
