@@ -12,7 +12,7 @@ use super::session::Beginning;
 use super::user::User;
 use crate::audit::journal;
 use crate::clock::Timestamp;
-use crate::db::schema::{devices, sessions};
+use crate::db::schema::devices;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
 use crate::mail::messages::NewLogIn;
@@ -88,9 +88,7 @@ fn is_new_browser(
         return Ok(false);
     }
     let known = devices::table.filter(devices::user_id.eq(user));
-    let known: bool = diesel::select(diesel::dsl::exists(known)).get_result(conn)?;
-    let signed_in = sessions::table.filter(sessions::user_id.eq(user));
-    Ok(known || diesel::select(diesel::dsl::exists(signed_in)).get_result(conn)?)
+    diesel::select(diesel::dsl::exists(known)).get_result(conn)
 }
 
 /// What a browser says it is, as text that no mail program makes a link of: whoever has the password

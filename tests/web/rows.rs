@@ -36,6 +36,23 @@ impl TestApp {
         });
     }
 
+    /// From now on every row that is updated is gone at once, until [`TestApp::mend`].
+    #[track_caller]
+    pub fn vanish(&self, table: &str) {
+        self.sql(&match self.database() {
+            AnyConnection::Sqlite(_) => format!(
+                "CREATE TRIGGER fault AFTER UPDATE ON {table} \
+                 BEGIN DELETE FROM {table} WHERE id = NEW.id; END"
+            ),
+            AnyConnection::Postgres(_) => format!(
+                "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql \
+                 AS $$ BEGIN DELETE FROM {table} WHERE id = NEW.id; RETURN NULL; END $$; \
+                 CREATE TRIGGER fault AFTER UPDATE ON {table} \
+                 FOR EACH ROW EXECUTE FUNCTION fault()"
+            ),
+        });
+    }
+
     /// Ends what [`TestApp::break_down`] began.
     #[track_caller]
     pub fn mend(&self) {

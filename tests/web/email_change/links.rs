@@ -6,7 +6,6 @@ use std::time::Duration;
 use gatehouse::accounts::mailed_token::{LinkError, Purpose};
 use gatehouse::accounts::user::{User, UserKey, find_user_by};
 use gatehouse::clock::Timestamp;
-use gatehouse::db::AnyConnection;
 use gatehouse::mail::Kind;
 use gatehouse::mail::outbox::{Content, Note};
 use rocket::http::Method::Head;
@@ -65,17 +64,7 @@ fn b69_a_mail_withdrawn_in_the_workers_hands_does_not_void_a_newer_one() {
     let older = Content::Wish { email: OTHER.to_owned() };
     app.service.outbox.add(&mut app.database(), &note, &older, now).expect("it waits");
     // As soon as a worker has it, somebody withdraws it.
-    app.sql(match app.database() {
-        AnyConnection::Sqlite(_) => {
-            "CREATE TRIGGER fault AFTER UPDATE ON outbox \
-             BEGIN DELETE FROM outbox WHERE id = NEW.id; END"
-        }
-        AnyConnection::Postgres(_) => {
-            "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql \
-             AS $$ BEGIN DELETE FROM outbox WHERE id = NEW.id; RETURN NULL; END $$; \
-             CREATE TRIGGER fault AFTER UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION fault()"
-        }
-    });
+    app.vanish("outbox");
     app.mailbox();
     app.mend();
     assert_eq!(app.mails_to(OTHER).len(), 0);
