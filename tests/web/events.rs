@@ -1,6 +1,7 @@
 //! Security events: each deed and each refusal leaves its own, with the user's id and no secret.
 
 mod journal;
+mod leaving; // accounts that go, and what operators do to accounts
 mod own_account; // what owners do, with a proof or for want of one // how rows are written, merged, lost and forgotten
 
 use std::cell::RefCell;
@@ -9,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use gatehouse::accounts::operator::{LinkKind, Operator};
 use gatehouse::audit::Event;
 use gatehouse::audit::journal::Row;
 use gatehouse::clock::Timestamp;
@@ -105,8 +105,8 @@ fn accounts() -> BTreeSet<String> {
     watched.leaves(&[("details_changed", HERS)], |_| ann.put("/account/details", &[]));
     watched.leaves(&[("data_exported", HERS)], |_| ann.get("/account/export.json"));
     watched.leaves(&[("sign_in_needed", None)], |app| app.browser().get("/profile"));
-    deletions(&watched);
-    operators(&watched);
+    leaving::deletions(&watched);
+    leaving::operators(&watched);
     for (path, also) in [("/", None), ("/profile", Some(("sign_in_needed", None)))] {
         let expected: Vec<_> = [("session_refused", None)].into_iter().chain(also).collect();
         watched.leaves(&expected, |app| {
@@ -136,54 +136,6 @@ fn addresses() -> BTreeSet<String> {
     watched.leaves(&[("account_secured", HERS)], |_| ann.post("/secure_account/confirm", &[]));
     watched.leaves(&[("secure_refused", None)], |app| app.program().get(&link));
     watched.seen.into_inner()
-}
-
-fn deletions(watched: &Watched) {
-    let ann = watched.app.program();
-    let ask = || ann.post("/account/deletion", &[]).is(200).clone();
-    ann.post("/sessions", &PAIR).is(200);
-    watched.leaves(&[("deletion_asked", HERS)], |_| ask());
-    let link = mailed(&watched.app, "/keep_account/");
-    let back = [("logged_in", HERS), ("deletion_called_off", HERS)];
-    watched.leaves(&back, |_| ann.post("/sessions", &PAIR));
-    watched.leaves(&[("keep_refused", None)], |app| app.program().get(&link));
-    ask();
-    let token = mailed(&watched.app, "/keep_account/").replace("/keep_account/", "");
-    let keep = json!({ "token": token });
-    watched.leaves(&[("deletion_called_off", HERS)], |app| {
-        app.program().json(Post, "/keep_account/confirm", &keep).is(200);
-    });
-    watched.leaves(&[("keep_refused", None)], |app| {
-        app.program().json(Post, "/keep_account/confirm", &keep).is(403);
-    });
-}
-
-/// Who is meant is told by a number, and by none where there is no account any more.
-fn operators(watched: &Watched) {
-    let operator = |app: &TestApp, deed: &dyn Fn(&Operator<'_>)| deed(&Operator(app.auth()));
-    let now = Timestamp::now;
-    let bobs = Some(2);
-    watched.leaves(&[("account_added", bobs)], |app| {
-        operator(app, &|operator| drop(operator.add(BOB, None, now()).expect("added")));
-    });
-    watched.leaves(&[("link_printed", bobs)], |app| {
-        operator(app, &|it| drop(it.link(BOB, LinkKind::Reset, now()).expect("printed")));
-    });
-    watched.leaves(&[("account_disabled", bobs)], |app| {
-        operator(app, &|operator| drop(operator.disable(BOB, now()).expect("disabled")));
-    });
-    watched.leaves(&[("account_enabled", bobs)], |app| {
-        operator(app, &|operator| drop(operator.enable(BOB).expect("enabled")));
-    });
-    watched.leaves(&[("account_unlocked", bobs)], |app| {
-        operator(app, &|operator| drop(operator.unlock(BOB).expect("unlocked")));
-    });
-    watched.leaves(&[("sessions_ended", bobs)], |app| {
-        operator(app, &|operator| drop(operator.end_sessions(BOB).expect("ended")));
-    });
-    watched.leaves(&[("account_deleted", None)], |app| {
-        operator(app, &|operator| drop(operator.erase(BOB).expect("erased")));
-    });
 }
 
 fn devices(watched: &Watched) {
