@@ -1,6 +1,7 @@
 //! Security events: each deed and each refusal leaves its own, with the user's id and no secret.
 
 mod journal;
+mod leaving; // accounts that go, and what operators do to accounts
 mod own_account; // what owners do, with a proof or for want of one // how rows are written, merged, lost and forgotten
 
 use std::cell::RefCell;
@@ -9,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use gatehouse::accounts::operator::{LinkKind, Operator};
 use gatehouse::audit::Event;
 use gatehouse::audit::journal::Row;
 use gatehouse::clock::Timestamp;
@@ -105,8 +105,8 @@ fn accounts() -> BTreeSet<String> {
     watched.leaves(&[("details_changed", HERS)], |_| ann.put("/account/details", &[]));
     watched.leaves(&[("data_exported", HERS)], |_| ann.get("/account/export.json"));
     watched.leaves(&[("sign_in_needed", None)], |app| app.browser().get("/profile"));
-    own_account::deletions(&watched);
-    own_account::operators(&watched);
+    leaving::deletions(&watched);
+    leaving::operators(&watched);
     for (path, also) in [("/", None), ("/profile", Some(("sign_in_needed", None)))] {
         let expected: Vec<_> = [("session_refused", None)].into_iter().chain(also).collect();
         watched.leaves(&expected, |app| {
