@@ -78,7 +78,7 @@ impl Auth {
             link: self.messages.link(&format!("/keep_account/{}", token.expose_secret())),
             secure_url,
         };
-        self.written(&user.email, &notice)
+        self.written(user, &notice)
     }
 
     /// Consumes the link that keeps an account; whose it was, or none when the link is dead.

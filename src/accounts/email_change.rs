@@ -176,7 +176,7 @@ impl Auth {
             days: lifetime.as_secs() / (24 * 3600),
         };
         let note = Note::dying_to_user(Kind::EmailChanged, user.id, now + lifetime);
-        let letter = Content::Letter(self.written(&user.email, &told)?);
+        let letter = Content::Letter(self.written(user, &told)?);
         self.outbox.add(conn, &note, &letter, now)?;
         // Of another spelling the one mailbox has heard.
         if new.email_key != user.email_key {

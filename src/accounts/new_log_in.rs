@@ -6,10 +6,10 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::auth::Auth;
-use super::device;
 use super::mailed_token::Purpose;
 use super::session::Beginning;
 use super::user::User;
+use super::{device, user_agent};
 use crate::audit::journal;
 use crate::clock::Timestamp;
 use crate::db::schema::devices;
@@ -22,8 +22,6 @@ use crate::mail::outbox::{Content, Note};
 const MANY_FAILURES: i64 = 5;
 /// Failures of another day were another story.
 const FAILURES_COUNT: Duration = Duration::from_secs(24 * 60 * 60);
-/// Of what a browser says it is, so much is shown.
-const DEVICE_MAX: usize = 60;
 
 impl Auth {
     /// How many log-ins failed before this one. Not in its transaction: with every failure that is
@@ -61,13 +59,13 @@ impl Auth {
             email: user.email.clone(),
             when: now.in_words_of(user.time_zone.as_deref()),
             ip: beginning.device.ip.clone(),
-            device: device_in_words(&beginning.device.user_agent),
+            device: user_agent::in_words(&beginning.device.user_agent),
             new_browser,
             failures,
             link: self.secure_link(conn, user, now)?,
             days: lifetime.as_secs() / (24 * 3600),
         };
-        let letter = Content::Letter(self.written(&user.email, &told)?);
+        let letter = Content::Letter(self.written(user, &told)?);
         let note = Note::dying_to_user(Kind::NewLogIn, user.id, now + lifetime);
         self.outbox.add(conn, &note, &letter, now)?;
         Ok(true)
@@ -89,15 +87,4 @@ fn is_new_browser(
     }
     let known = devices::table.filter(devices::user_id.eq(user));
     diesel::select(diesel::dsl::exists(known)).get_result(conn)
-}
-
-/// What a browser says it is, as text that no mail program makes a link of: whoever has the password
-/// writes it.
-fn device_in_words(user_agent: &str) -> String {
-    let words = user_agent.split(|c: char| !c.is_ascii_alphanumeric());
-    let text = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match text.chars().take(DEVICE_MAX).collect::<String>() {
-        text if text.is_empty() => "unknown".to_owned(),
-        text => text,
-    }
 }

@@ -100,7 +100,7 @@ impl Auth {
             link: self.secure_link(conn, user, now)?,
             days: Purpose::SecureAccount.lifetime().as_secs() / (24 * 60 * 60),
         };
-        self.written(&user.email, &notice)
+        self.written(user, &notice)
     }
 
     /// The notice is written with the deed; here, again, because the key has changed since.

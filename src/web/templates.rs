@@ -115,6 +115,7 @@ mod tests {
             "sessions": [sighting()],
             "others": true,
             "events": [sighting()],
+            "event": sighting(),
             "older": PAYLOAD,
             "days": 90,
             "deed": PAYLOAD,

@@ -81,13 +81,14 @@ fn what_happened_and_what_was_tried_is_told_newest_first() {
         told,
         [
             ("password_confirm_failed", "refused"),
+            ("new_log_in_told", "success"),
             ("logged_in", "success"),
             ("log_in_failed", "refused"),
             ("signed_up", "success"),
         ]
     );
     assert_eq!(program["older"], Value::Null);
-    let failed = &events[2];
+    let failed = &events[3];
     assert_eq!(failed["device"], "Firefox 140 on Linux");
     assert_eq!(failed["user_agent"], FIREFOX);
     assert_eq!(failed["ip"], "127.0.0.1");
@@ -131,6 +132,9 @@ fn each_event_has_a_way_to_say_that_it_was_somebody_else() {
         ));
     }
     assert_eq!(page.text().matches("This wasn’t me").count(), 3);
+    // The page that it leads to says which.
+    ann.get("/account/secure?event=2").is(200).says("This was not you? <strong>Log-in.</strong>");
+    ann.get("/account/secure").is(200).does_not_say("This was not you?");
 }
 
 #[test]
@@ -212,6 +216,10 @@ fn b39_anothers_event_is_not_found() {
     assert_eq!(find(HERS, hers).map(|row| row.id), Some(hers));
     for id in [bobs, 0, -1, i64::MAX, i64::MIN] {
         assert!(find(HERS, id).is_none(), "{id}");
+    }
+    for id in [bobs.to_string(), "0".to_owned(), "x".to_owned(), i64::MAX.to_string()] {
+        let page = ann.get(&format!("/account/secure?event={id}"));
+        page.is(200).does_not_say("Firefox").does_not_say("This was not you?");
     }
     for path in ["/account/history".to_owned(), format!("/account/history?before={bobs}")] {
         ann.get(&path).is(200).does_not_say("Firefox");

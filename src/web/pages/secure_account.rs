@@ -18,6 +18,7 @@ use crate::web::guards::{Owner, Visitor};
 use crate::web::input::{BadInput, Input};
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply};
+use crate::web::sighting::event_for_page;
 use crate::web::{Site, private_cookie, session_cookie, words};
 
 const LINK: MailedLink = MailedLink {
@@ -29,10 +30,17 @@ const LINK: MailedLink = MailedLink {
     refused: Event::SecureRefused,
 };
 
-#[get("/account/secure")]
-pub fn show(owner: Owner<'_>) -> Reply {
-    let page = Page::new("secure_account/confirm").with("email", owner.user.email);
-    Reply::form_page(page, words::SECURE_BY_POST)
+/// `event` is one of the owner's history that "this wasn't me" was said of.
+#[get("/account/secure?<event>")]
+pub async fn show(owner: Owner<'_>, event: Option<i64>) -> Result<Reply, WebError> {
+    let event = match event {
+        Some(id) => owner.auth.find_event(owner.user.id, id).await?,
+        None => None,
+    };
+    let page = Page::new("secure_account/confirm")
+        .with("event", event.map(|row| event_for_page(&owner, &row)))
+        .with("email", owner.user.email);
+    Ok(Reply::form_page(page, words::SECURE_BY_POST))
 }
 
 /// Asks for no password: it is the safe direction, and its owner may be locked out soon.
