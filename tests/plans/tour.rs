@@ -271,7 +271,7 @@ fn kept_and_erased(service: &Service) {
     let (auth, now) = (&service.auth, Timestamp::now());
     let attempt = || LogIn {
         email: ANN.to_owned(),
-        password: secret(NEW_PASSWORD),
+        password: secret(PASSWORD),
         beginning: Beginning::default(),
     };
     for comes_back in [true, false, false] {
