@@ -64,9 +64,9 @@ fn in_words(step: Step, took: Duration) -> String {
 
 /// What was read back, a line a table, on standard output.
 pub fn print_sums(sums: &[Sum]) {
-    println!("{:<10} {:>10}  SHA-256 of the rows, read back", "table", "rows");
+    println!("{:<13} {:>10}  SHA-256 of the rows, read back", "table", "rows");
     for sum in sums {
-        println!("{:<10} {:>10}  {}", sum.table, sum.rows, sum.checksum);
+        println!("{:<13} {:>10}  {}", sum.table, sum.rows, sum.checksum);
     }
 }
 

@@ -15,15 +15,17 @@ use crate::rows;
 /// been deleted again.
 const ODD: &str = "
 INSERT INTO users VALUES
- (1, '', '', '', NULL, NULL, NULL, NULL, 0, 0, NULL),
- (2, 'Änn@Exämple.com', 'ann', '$2b$12$x', NULL, 'tok', 5, 'ann', -1, 9223372036854775807, 7),
+ (1, '', '', '', NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL),
+ (2, 'Änn@Exämple.com', 'ann', '$2b$12$x', NULL, 'tok', 5, 'ann', -1, 9223372036854775807, 7,
+  '😀 <b>', 'Europe/Berlin', 9, -9),
  (9223372036854775806, 'a''b\"c\\d%_;--', 'z', '\t\r\n', NULL, NULL, NULL, NULL,
-  -9223372036854775808, 1, NULL);
+  -9223372036854775808, 1, NULL, '', '', NULL, 9223372036854775807);
 INSERT INTO sessions VALUES
- ('b', 2, 1, 2, 3, 4, 1, '😀 e\u{301} \u{202e}', '::1', 'door'),
- ('B', 2, 1, 2, 3, 4, 0, '', '', NULL),
- ('~', 1, 1, 2, 3, 4, 0, '', '', NULL);
+ ('b', 2, 1, 2, 3, 4, 1, '😀 e\u{301} \u{202e}', '::1', 'door', 4),
+ ('B', 2, 1, 2, 3, 4, 0, '', '', NULL, 0),
+ ('~', 1, 1, 2, 3, 4, 0, '', '', NULL, -2147483648);
 UPDATE users SET session_id = 'b' WHERE id = 2;
+INSERT INTO pending_forms VALUES ('b', x'00ff80', 9), ('~', x'', -1);
 INSERT INTO outbox VALUES
  (7, 'm1', 'password_changed', 2, x'00ff80c328', 'waiting', 1, NULL, 2, 2147483647, NULL, NULL),
  (8, 'm2', '', NULL, x'', 'sent', 1, 5, 2, -1, '', 'sign-up 1'),
@@ -58,9 +60,12 @@ pub fn many(home: &Home, name: &str, people: usize) {
     let text = format!(
         "BEGIN;
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {people})
-INSERT INTO users SELECT i, 'u' || i, 'u' || i, 'hash', NULL, NULL, NULL, NULL, 1, 1, NULL FROM n;
-INSERT INTO sessions SELECT hex(randomblob(32)), id, 1, 1, 1, 1, 1, 'agent', 'ip', NULL FROM users;
-INSERT INTO sessions SELECT hex(randomblob(32)), id, 1, 1, 1, 1, 1, 'agent', 'ip', NULL FROM users;
+INSERT INTO users SELECT i, 'u' || i, 'u' || i, 'hash', NULL, NULL, NULL, NULL, 1, 1, NULL,
+ NULL, NULL, NULL, NULL FROM n;
+INSERT INTO sessions SELECT hex(randomblob(32)), id, 1, 1, 1, 1, 1, 'agent', 'ip', NULL, 0
+ FROM users;
+INSERT INTO sessions SELECT hex(randomblob(32)), id, 1, 1, 1, 1, 1, 'agent', 'ip', NULL, 0
+ FROM users;
 INSERT INTO devices SELECT 'one', id, 1 FROM users;
 UPDATE users SET session_id = (SELECT id FROM sessions WHERE user_id = users.id LIMIT 1);
 COMMIT"

@@ -27,7 +27,7 @@ fn odd_values_survive_the_way_to_postgresql_and_back() {
     assert_eq!(dump(&home.file("b.db")), before);
     assert_eq!(home.mode("b.db"), 0o600);
     // The same checksums whichever database the rows were read from.
-    assert_eq!(sums(&out.out).len(), 8, "{out:?}");
+    assert_eq!(sums(&out.out).len(), 9, "{out:?}");
     assert_eq!(sums(&out.out), sums(&forth.out));
     home.run(&["database", "copy", "sqlite:b.db", &back.url]).exits(0);
     assert_eq!(there.dump(), back.dump());

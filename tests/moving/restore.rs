@@ -222,10 +222,14 @@ fn what_is_no_backup_changes_nothing() {
 fn a_backup_of_an_older_version_is_brought_up_to_date_on_the_way() {
     let home = Home::new();
     odd(&home, "older.db");
-    let down = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite/0006_events/down.sql");
-    let down = fs::read_to_string(down).expect("there");
-    let older = format!("{down}; DELETE FROM __diesel_schema_migrations WHERE version = '0006'");
-    open(&home.file("older.db")).batch_execute(&older).expect("older");
+    for migration in ["0007_account", "0006_events"] {
+        let folder = format!("{}/migrations/sqlite/{migration}", env!("CARGO_MANIFEST_DIR"));
+        let down = fs::read_to_string(format!("{folder}/down.sql")).expect("there");
+        let version = &migration[..4];
+        let older =
+            format!("{down}; DELETE FROM __diesel_schema_migrations WHERE version = '{version}'");
+        open(&home.file("older.db")).batch_execute(&older).expect("older");
+    }
     let before = fs::read(home.file("older.db")).expect("there");
     home.run(&["restore", "older.db"]).exits(0);
     assert_eq!(count(&mut home.database(), "users"), "3");

@@ -13,14 +13,15 @@ pub fn begin_snapshot(conn: &mut PgConnection) -> QueryResult<()> {
 /// Nobody else reads or writes until the transaction ends.
 pub fn lock_tables(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(
-        "LOCK TABLE users, sessions, outbox, limits, devices, tokens, sign_ups, events \
-         IN ACCESS EXCLUSIVE MODE",
+        "LOCK TABLE users, sessions, pending_forms, outbox, limits, devices, tokens, sign_ups, \
+         events IN ACCESS EXCLUSIVE MODE",
     )
 }
 
 pub fn clear_tables(conn: &mut PgConnection) -> QueryResult<()> {
     conn.batch_execute(
-        "TRUNCATE users, sessions, outbox, limits, devices, tokens, sign_ups, events",
+        "TRUNCATE users, sessions, pending_forms, outbox, limits, devices, tokens, sign_ups, \
+         events",
     )
 }
 
