@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::Error as QueryError;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Integer, Text};
 use diesel::sqlite::SqliteConnection;
 
 use super::{DbError, OpenError};
@@ -98,11 +98,19 @@ pub(super) fn end_log(conn: &mut SqliteConnection) -> Result<(), QueryError> {
     conn.batch_execute("PRAGMA journal_mode = DELETE")
 }
 
-/// Takes what is in the write-ahead log over into the database and empties the log, as far as nobody
-/// keeps on reading an earlier state.
-pub(super) fn empty_log(conn: &mut SqliteConnection, wait: Duration) -> Result<(), QueryError> {
+/// What SQLite says of a checkpoint: whether somebody was in its way.
+#[derive(QueryableByName)]
+struct Checkpoint {
+    #[diesel(sql_type = Integer)]
+    busy: i32,
+}
+
+/// Takes what is in the write-ahead log over into the database and empties the log; false where
+/// somebody kept on reading an earlier state.
+pub(super) fn empty_log(conn: &mut SqliteConnection, wait: Duration) -> Result<bool, QueryError> {
     set_patience(conn, wait)?;
-    conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    let done = diesel::sql_query("PRAGMA wal_checkpoint(TRUNCATE)");
+    Ok(done.get_result::<Checkpoint>(conn)?.busy == 0)
 }
 
 /// Until the end of the transaction rows may refer to others that are not there yet.

@@ -16,7 +16,9 @@ impl Db {
         let Turns::Writer(writer) = &self.turns else { return Ok(()) };
         let _turn = writer.blocking_lock();
         if let AnyConnection::Sqlite(conn) = &mut self.patient_connection()? {
-            sqlite::empty_log(conn, PATIENCE)?;
+            if !sqlite::empty_log(conn, PATIENCE)? {
+                log::info!("the write-ahead log is emptied later: somebody reads an earlier state");
+            }
         }
         Ok(())
     }
