@@ -50,7 +50,18 @@ impl Browser {
     /// With more arguments for Chromium.
     #[track_caller]
     pub fn start_with(arguments: &[&str]) -> Self {
-        let driver = Driver::start();
+        let [driver] = Driver::start();
+        Self::driven_by(driver, arguments)
+    }
+
+    /// Two people's, or one's who has two devices.
+    #[track_caller]
+    pub fn start_two() -> [Self; 2] {
+        Driver::start().map(|driver| Self::driven_by(driver, &[]))
+    }
+
+    #[track_caller]
+    fn driven_by(driver: Driver, arguments: &[&str]) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let capabilities = driver.capabilities(arguments);
         let mut connector = HttpConnector::new();

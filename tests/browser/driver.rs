@@ -21,17 +21,19 @@ static ENDED: Condvar = Condvar::new();
 struct Turn;
 
 impl Turn {
-    fn wait() -> Self {
-        let running = ENDED.wait_while(running(), |running| *running >= AT_ONCE);
-        *running.unwrap_or_else(PoisonError::into_inner) += 1;
-        Self
+    /// So many together: two tests that have one browser each and want another would wait for ever.
+    fn wait<const N: usize>() -> [Self; N] {
+        const { assert!(N <= AT_ONCE) };
+        let running = ENDED.wait_while(running(), |running| *running + N > AT_ONCE);
+        *running.unwrap_or_else(PoisonError::into_inner) += N;
+        [(); N].map(|()| Self)
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         *running() -= 1;
-        ENDED.notify_one();
+        ENDED.notify_all();
     }
 }
 
@@ -49,8 +51,12 @@ pub struct Driver {
 
 impl Driver {
     #[track_caller]
-    pub fn start() -> Self {
-        let turn = Turn::wait();
+    pub fn start<const N: usize>() -> [Self; N] {
+        Turn::wait::<N>().map(Self::begin)
+    }
+
+    #[track_caller]
+    fn begin(turn: Turn) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("chromedriver.log");
         let output = File::create(&path).expect("a file");

@@ -13,7 +13,7 @@ use super::neighbour::{Neighbour, answer, exchange, page};
 use super::tour::Tour;
 
 /// The longest there may be: it must not push a page wide.
-fn longest_address() -> String {
+pub fn longest_address() -> String {
     format!(
         "{}@{}.example.org",
         "a".repeat(64),

@@ -38,11 +38,15 @@ fn everything_works_with_scripts_off() {
 fn everything_works_on_a_phone() {
     let gate = Gatehouse::start();
     let ann = Browser::start();
-    let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
-    ann.cdp("Emulation.setDeviceMetricsOverride", phone);
+    takes_a_phone(&ann);
     ann.opens(&gate.at("/"));
     assert_eq!(ann.script("return innerWidth", vec![]), 360);
     whole_way(&gate, &ann);
+}
+
+pub fn takes_a_phone(ann: &Browser) {
+    let phone = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
+    ann.cdp("Emulation.setDeviceMetricsOverride", phone);
 }
 
 fn whole_way(gate: &Gatehouse, ann: &Browser) {
@@ -206,7 +210,8 @@ pub fn sign_up(gate: &Gatehouse, ann: &Browser) {
     ann.is_at("/profile");
 }
 
-fn log_in(ann: &Browser, password: &str) {
+/// At the log-in page.
+pub fn log_in(ann: &Browser, password: &str) {
     ann.types("#email", EMAIL);
     ann.types("#password", password);
     ann.presses("Log in");

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use diesel::prelude::*;
+use gatehouse::clock::Timestamp;
 use gatehouse::db::AnyConnection;
-use gatehouse::db::schema::{outbox, sessions, users};
+use gatehouse::db::schema::{events, outbox, sessions, users};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -123,6 +125,54 @@ impl Gatehouse {
         self.database.locked()
     }
 
+    /// Eleven minutes go by for whoever is logged in: they are asked for the password again.
+    pub fn lets_proofs_grow_old(&self) {
+        let age = 11 * 60 * 1000_i64;
+        let older = sessions::authenticated_at.eq(sessions::authenticated_at - age);
+        let changed = diesel::update(sessions::table).set(older).execute(&mut self.database());
+        assert!(changed.expect("sessions") > 0, "somebody is logged in");
+    }
+
+    /// Events of the first user for several pages, from as many places.
+    pub fn writes_history(&self) {
+        let conn = &mut self.database();
+        let owner = first_user(conn);
+        for number in 1..=60_u32 {
+            let event = ["log_in_failed", "logged_in", "password_confirm_failed"];
+            let row = (
+                events::at.eq(Timestamp::now() - number * Duration::from_secs(97)),
+                events::event.eq(event[number as usize % 3]),
+                events::user_id.eq(owner),
+                events::ip.eq(address(number)),
+                events::user_agent.eq(user_agent(number)),
+                events::request_id.eq(""),
+                events::times.eq(i64::from(number % 12 + 1)),
+            );
+            diesel::insert_into(events::table).values(row).execute(conn).expect("an event");
+        }
+    }
+
+    /// So many more devices of the first user.
+    pub fn adds_devices(&self, more: u32) {
+        let conn = &mut self.database();
+        let owner = first_user(conn);
+        for number in 1..=more {
+            let at = Timestamp::now() - number * Duration::from_secs(97);
+            let row = (
+                sessions::id.eq(format!("{number:064x}")),
+                sessions::user_id.eq(owner),
+                sessions::created_at.eq(at),
+                sessions::last_seen_at.eq(at),
+                sessions::authenticated_at.eq(at),
+                sessions::expires_at.eq(Timestamp::now() + Duration::from_secs(3600)),
+                sessions::remembered.eq(false),
+                sessions::user_agent.eq(user_agent(number)),
+                sessions::ip.eq(address(number)),
+            );
+            diesel::insert_into(sessions::table).values(row).execute(conn).expect("a session");
+        }
+    }
+
     pub fn rows(&self) -> Rows {
         let conn = &mut self.database();
         Rows {
@@ -130,6 +180,22 @@ impl Gatehouse {
             sessions: sessions::table.count().get_result(conn).expect("sessions"),
             mails: outbox::table.count().get_result(conn).expect("mails"),
         }
+    }
+}
+
+fn first_user(conn: &mut AnyConnection) -> i64 {
+    users::table.select(users::id).order(users::id).first(conn).expect("a user")
+}
+
+fn address(number: u32) -> String {
+    format!("2001:db8:{number}:12a4::")
+}
+
+fn user_agent(number: u32) -> String {
+    match number % 3 {
+        0 => format!("An agent of no name {number} ").repeat(9),
+        1 => format!("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/{number}.0"),
+        _ => format!("curl/8.{number}.0"),
     }
 }
 

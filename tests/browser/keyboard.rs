@@ -1,52 +1,33 @@
 //! The whole way by keys alone: no click, no pointer, nothing focused but by Tab.
 
-use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::key::Key;
 
 use super::browser::Browser;
 use super::flow::{EMAIL, PASSWORD, wait_for_mail};
 use super::gatehouse::Gatehouse;
-use super::patience::soon_is;
+use super::keys::HEAD;
 
-/// Every page begins with these.
-const HEAD: [&str; 2] = ["a Skip to content", "a Gatehouse"];
-
-impl Browser {
-    pub fn strikes(&self, keys: impl IntoIterator<Item = char>) {
-        let strike = |actions: KeyActions, value: char| {
-            actions.then(KeyAction::Down { value }).then(KeyAction::Up { value })
-        };
-        let actions = keys.into_iter().fold(KeyActions::new("keyboard".to_owned()), strike);
-        self.wait("keys", self.client().perform_actions(actions));
-    }
-
-    #[track_caller]
-    fn has_focus_on(&self, name: &str) {
-        soon_is("the focus", &name.to_owned(), || {
-            let focus = self.script(include_str!("focus.js"), vec![]);
-            focus["name"].as_str().unwrap_or_default().to_owned()
-        });
-        let focus = self.script(include_str!("focus.js"), vec![]);
-        for quality in ["outlined", "seen", "large"] {
-            assert_eq!(focus[quality], true, "not {quality}: {focus} on {}", self.text());
-        }
-    }
-
-    /// Tab by Tab: these, in this order.
-    #[track_caller]
-    pub fn tabs_through(&self, names: &[&str]) {
-        for name in names {
-            self.strikes([Key::Tab.into()]);
-            self.has_focus_on(name);
-        }
-    }
-
-    /// A key that leads to another page.
-    #[track_caller]
-    fn leaves_with(&self, key: Key) {
-        self.leaves_when(|| self.strikes([key.into()]));
-    }
-}
+/// The links of the profile.
+const PROFILE: [&str; 8] = [
+    "a Change e-mail address",
+    "a Change password",
+    "a Change name and time zone",
+    "a Where you are logged in",
+    "a Security history",
+    "a Secure my account",
+    "a Download your data",
+    "a Delete your account",
+];
+/// As far as the way out for somebody who does not know the password.
+const PASSWORD_CHANGE: [&str; 7] = [
+    "#current_password",
+    "button Show password",
+    "#new_password",
+    "button Show password",
+    "#keep_others",
+    "button Change password",
+    "a Forgot your current password?",
+];
 
 #[test]
 fn everything_works_by_keys_alone() {
@@ -95,13 +76,7 @@ fn signs_up(ann: &Browser) {
     ann.strikes([Key::Space.into()]);
     assert_eq!(ann.attribute("#password", "type").as_deref(), Some("password"));
     ann.tabs_through(&["button Sign up", "a Log in"]);
-    let (shift, tab) = (Key::Shift.into(), Key::Tab.into());
-    let back = KeyActions::new("keyboard".to_owned())
-        .then(KeyAction::Down { value: shift })
-        .then(KeyAction::Down { value: tab })
-        .then(KeyAction::Up { value: tab })
-        .then(KeyAction::Up { value: shift });
-    ann.wait("Shift and Tab", ann.client().perform_actions(back));
+    ann.strikes_holding(Key::Shift, Key::Tab.into());
     ann.has_focus_on("button Sign up");
     ann.leaves_with(Key::Space);
     ann.is_at("/profile");
@@ -110,7 +85,9 @@ fn signs_up(ann: &Browser) {
 fn logs_out(ann: &Browser) {
     ann.tabs_through(&HEAD);
     let own = format!("a {EMAIL}");
-    ann.tabs_through(&[&own, "button Log out", "a Change password", "button Log out"]);
+    ann.tabs_through(&[&own, "button Log out"]);
+    ann.tabs_through(&PROFILE);
+    ann.tabs_through(&["button Log out"]);
     ann.leaves_with(Key::Space);
     ann.is_at("/");
     ann.sees("You are logged out.");
@@ -148,7 +125,13 @@ fn logs_in(ann: &Browser) {
 fn resets(ann: &Browser) {
     ann.tabs_through(&HEAD);
     let own = format!("a {EMAIL}");
-    ann.tabs_through(&[&own, "button Log out", "a Change password"]);
+    ann.tabs_through(&[&own, "button Log out"]);
+    ann.tabs_through(&PROFILE[..2]);
+    ann.leaves_with(Key::Enter);
+    ann.is_at("/account/password");
+    ann.tabs_through(&HEAD);
+    ann.tabs_through(&[&own, "button Log out"]);
+    ann.tabs_through(&PASSWORD_CHANGE);
     ann.leaves_with(Key::Enter);
     ann.is_at("/reset_password");
     ann.tabs_through(&HEAD);

@@ -1,6 +1,7 @@
 //! What went over the wire, as Chromium itself accounts for it.
 
 use serde_json::{Value, json};
+use url::Url;
 
 use super::browser::Browser;
 
@@ -9,6 +10,9 @@ use super::browser::Browser;
 pub struct Exchange {
     id: String,
     pub url: String,
+    pub method: String,
+    /// What a form sent.
+    pub sent: String,
     pub status: u64,
     /// Of the answer, its headers included.
     pub bytes: u64,
@@ -35,9 +39,15 @@ impl Browser {
                         before.status = redirected["status"].as_u64().unwrap_or_default();
                         before.bytes = bytes(redirected);
                     }
-                    let url = what["request"]["url"].as_str().unwrap_or_default().to_owned();
-                    let page = what["type"] == "Document";
-                    all.push(Exchange { id: id.to_owned(), url, page, ..Exchange::default() });
+                    let text = |name| what["request"][name].as_str().unwrap_or_default().to_owned();
+                    all.push(Exchange {
+                        id: id.to_owned(),
+                        url: text("url"),
+                        method: text("method"),
+                        sent: text("postData"),
+                        page: what["type"] == "Document",
+                        ..Exchange::default()
+                    });
                 }
                 ("Network.requestServedFromCache", Some(exchange)) => exchange.cached = true,
                 ("Network.responseReceived", Some(exchange)) => {
@@ -52,6 +62,14 @@ impl Browser {
         // Chromium lists what is written into the page itself, such as its icon.
         all.retain(|exchange| exchange.url.starts_with("http"));
         all
+    }
+
+    /// The forms sent since then: where to, and what was in them.
+    #[track_caller]
+    pub fn forms_sent(&self) -> Vec<(String, String)> {
+        let forms = self.traffic().into_iter().filter(|exchange| exchange.method != "GET");
+        let path = |url: &str| Url::parse(url).expect("a URL").path().to_owned();
+        forms.map(|form| (path(&form.url), form.sent)).collect()
     }
 
     /// The page as it came over the wire.

@@ -58,6 +58,18 @@ fn a_visit_costs_few_requests_and_few_bytes() {
     sign_up(&gate, &ann);
     weigh(&gate, &ann, "welcome, logged in", "/", 2);
     weigh(&gate, &ann, "profile", "/profile", 2);
+    weigh(&gate, &ann, "another address", "/account/email", 2);
+    weigh(&gate, &ann, "another password", "/account/password", 3);
+    weigh(&gate, &ann, "name and time zone", "/account/details", 3);
+    weigh(&gate, &ann, "secure the account", "/account/secure", 2);
+    weigh(&gate, &ann, "the file", "/account/export", 2);
+    weigh(&gate, &ann, "deletion", "/account/deletion", 2);
+    weigh(&gate, &ann, "proof", "/sudo?next=/account/export", 3);
+    // More devices than most people have.
+    gate.adds_devices(7);
+    weigh(&gate, &ann, "eight devices", "/account/sessions", 2);
+    gate.writes_history();
+    weigh(&gate, &ann, "history, a full page", "/account/history", 2);
     leave(&ann);
     ask_for_a_link(&gate, &ann);
     ann.opens(&gate.at("/dev/mailbox"));

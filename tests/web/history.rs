@@ -164,7 +164,7 @@ fn the_history_is_read_page_by_page() {
             None => told.is(200).does_not_say("Older events"),
         };
     }
-    assert_eq!(pages, 3);
+    assert_eq!(pages, 10);
     assert_eq!(seen, (1000..1120).rev().collect::<Vec<i64>>());
 }
 

@@ -10,8 +10,8 @@ use crate::web::guards::Owner;
 use crate::web::reply::{Page, Reply};
 use crate::web::sighting::{event_for_page, event_for_program};
 
-/// As many as one page shows.
-const MOST: usize = 50;
+/// As many as one page shows: it is to weigh no more than the others.
+const MOST: usize = 12;
 
 /// `before` is an event of the page before this one; what is no event of theirs leads to the first.
 #[get("/account/history?<before>")]
