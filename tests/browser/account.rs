@@ -176,6 +176,8 @@ fn reading_on(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
     tour.looks_at("history-long", 200);
     ann.follows("Older events");
     tour.looks_at("history-older", 200);
+    ann.leaves_by("//main//a[contains(., 'This wasn’t me')]");
+    tour.looks_at("secure-from-history", 200);
 }
 
 #[test]
