@@ -77,6 +77,7 @@ impl Auth {
             when: delete_at.in_words_of(user.time_zone.as_deref()),
             link: self.messages.link(&format!("/keep_account/{}", token.expose_secret())),
             secure_url,
+            days: Purpose::SecureAccount.days(),
         };
         self.written(user, &notice)
     }

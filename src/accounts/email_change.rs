@@ -173,7 +173,7 @@ impl Auth {
             new_email: new.email.clone(),
             when: when.clone(),
             link: self.secure_link(conn, user, now)?,
-            days: lifetime.as_secs() / (24 * 3600),
+            days: Purpose::SecureAccount.days(),
         };
         let note = Note::dying_to_user(Kind::EmailChanged, user.id, now + lifetime);
         let letter = Content::Letter(self.written(user, &told)?);

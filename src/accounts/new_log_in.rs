@@ -63,7 +63,7 @@ impl Auth {
             new_browser,
             failures,
             link: self.secure_link(conn, user, now)?,
-            days: lifetime.as_secs() / (24 * 3600),
+            days: Purpose::SecureAccount.days(),
         };
         let letter = Content::Letter(self.written(user, &told)?);
         let note = Note::dying_to_user(Kind::NewLogIn, user.id, now + lifetime);

@@ -98,7 +98,7 @@ impl Auth {
             by_link: how == How::ByLink,
             others_kept: how == How::KeepingOthers,
             link: self.secure_link(conn, user, now)?,
-            days: Purpose::SecureAccount.lifetime().as_secs() / (24 * 60 * 60),
+            days: Purpose::SecureAccount.days(),
         };
         self.written(user, &notice)
     }

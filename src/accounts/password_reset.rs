@@ -213,30 +213,19 @@ impl Auth {
         Ok(Some(Composed { user: Some(user.id), letter: self.reset_letter(user, &token)? }))
     }
 
-    /// Mails the link to a new password in the transaction of a deed that leaves the owner none. No
-    /// limit holds it back: whoever used up its mails would keep the owner out.
-    pub(super) fn start_reset(
-        &self,
-        conn: &mut AnyConnection,
-        user: &User,
-        now: Timestamp,
-    ) -> Result<(), DbError> {
-        let token = store_new_token(conn, user, now, now)?.ok_or(QueryError::NotFound)?;
-        let letter = Content::Letter(self.reset_letter(user, &token)?);
-        let end = now + self.config.reset_lifetime;
-        let note = Note::dying_to_user(Kind::PasswordReset, user.id, end);
-        Ok(self.outbox.add(conn, &note, &letter, now)?)
-    }
-
     fn reset_letter(&self, user: &User, token: &SecretString) -> Result<Letter, DbError> {
         self.written(
             user,
             &PasswordReset {
                 email: user.email.clone(),
-                link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),
+                link: self.reset_link(token),
                 minutes: self.config.reset_minutes(),
             },
         )
+    }
+
+    pub(super) fn reset_link(&self, token: &SecretString) -> String {
+        self.messages.link(&format!("/reset_password/{}", token.expose_secret()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AddressWanted, AlreadyRegistered, ConfirmEmail, DeletionAsked, EmailChange, EmailChanged,
+    AccountSecured, AddressGivenBack, AddressWanted, AlreadyRegistered, ConfirmEmail, DeletionAsked, EmailChange, EmailChanged,
     EmailConfirmed, Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
@@ -213,6 +213,15 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         link: link.clone(),
         days: 7,
     };
+    let secured = AccountSecured {
+        email: email.clone(),
+        given_back: true,
+        kept: true,
+        link: link.clone(),
+        minutes: 30,
+        reset_url: messages.link("/reset_password"),
+    };
+    let given_back = AddressGivenBack { email: email.clone(), when: email.clone() };
     let confirmed = EmailConfirmed { email: email.clone(), when: email.clone() };
     let log_in = NewLogIn {
         email: email.clone(),
@@ -229,6 +238,7 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         when: email.clone(),
         link: link.clone(),
         secure_url: link.clone(),
+        days: 7,
     };
     let invitation = Invitation { email, link, days: 7 };
     [
@@ -241,6 +251,8 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         ("address_wanted", messages.write(ANN, &wanted)),
         ("email_changed", messages.write(ANN, &new_address)),
         ("email_confirmed", messages.write(ANN, &confirmed)),
+        ("account_secured", messages.write(ANN, &secured)),
+        ("address_given_back", messages.write(ANN, &given_back)),
         ("new_log_in", messages.write(ANN, &log_in)),
         ("password_reset", messages.write(ANN, &reset)),
         ("password_changed", messages.write(ANN, &changed)),

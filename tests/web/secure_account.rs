@@ -1,6 +1,7 @@
 //! One link in every mail that tells of something: it throws out whoever should not be there, and
 //! undoes what they did.
 
+mod mails; // what is mailed, and to whom
 mod reserved; // an address that its last owner may take back
 mod story; // a thief with a stolen cookie, and two clicks
 
