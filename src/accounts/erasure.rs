@@ -4,12 +4,13 @@
 use diesel::prelude::*;
 
 use super::auth::Auth;
-use super::user::{User, UserKey, find_user_by};
-use super::{invitation, mailed_token, waiting_sign_up};
+use super::mailed_token::{self, Purpose};
+use super::user::User;
+use super::{invitation, waiting_sign_up};
 use crate::audit::{self, Event, journal};
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::batches::BATCH;
-use crate::db::schema::users;
+use crate::db::schema::{tokens, users};
 use crate::db::{AnyConnection, DbError};
 use crate::mail::outbox;
 
@@ -24,9 +25,7 @@ impl Auth {
             }
             for id in due {
                 let auth = self.clone();
-                // A log-in a moment ago has called it off.
-                let is_due = move |user: &User| user.delete_at.is_some_and(|at| at <= now);
-                let erase = move |conn: &mut AnyConnection| auth.erase_if(conn, id, is_due);
+                let erase = move |conn: &mut AnyConnection| auth.erase_if_due(conn, id, now);
                 if self.db.write(erase).await? {
                     erased += 1;
                     audit::record(Event::AccountDeleted, None, &self.journal.inside());
@@ -35,31 +34,48 @@ impl Auth {
         }
     }
 
-    /// Erases the account if it is there and `condition` holds of it; whether it did.
-    pub(super) fn erase_if(
+    /// Whether it was due still: a log-in a moment ago has called it off.
+    fn erase_if_due(
         &self,
         conn: &mut AnyConnection,
         id: i64,
-        condition: impl Fn(&User) -> bool,
+        now: Timestamp,
     ) -> Result<bool, DbError> {
-        let user = find_user_by(conn, UserKey::Id(id)).optional()?;
-        let Some(user) = user.filter(condition) else { return Ok(false) };
+        let user = due(now).filter(users::id.eq(id)).select(User::as_select());
+        let Some(user) = user.get_result(conn).optional()? else { return Ok(false) };
+        self.erase(conn, &user)?;
+        Ok(true)
+    }
+
+    /// Erases the account, whatever waits for it.
+    pub(super) fn erase(&self, conn: &mut AnyConnection, user: &User) -> Result<(), DbError> {
         outbox::withdraw_about(conn, &invitation::subject(&user.email_key))?;
         waiting_sign_up::forget(conn, &user.email_key)?;
         mailed_token::forget_address(conn, &user.email_key)?;
-        self.config.throttle.forget(conn, &user)?;
-        journal::make_anonymous(conn, id)?;
+        self.config.throttle.forget(conn, user)?;
+        journal::make_anonymous(conn, user.id)?;
         // Sessions, with forms that wait in them, known devices, tokens and mails go with it.
-        diesel::delete(users::table.find(id)).execute(conn)?;
-        Ok(true)
+        diesel::delete(users::table.find(user.id)).execute(conn)?;
+        Ok(())
     }
 }
 
-fn find_due(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Vec<i64>> {
+/// The accounts whose grace is over. One that can be given back to the address it had waits: else
+/// whoever took it away would have it erased before its owner has read the mail.
+#[diesel::dsl::auto_type]
+fn due(now: Timestamp) -> _ {
+    let secures: &'static str = Purpose::SecureAccount.name();
+    let latest: Timestamp = now + Purpose::SecureAccount.lifetime() + SKEW;
+    let giving_back = tokens::table
+        .filter(tokens::user_id.eq(users::id.nullable()))
+        .filter(tokens::purpose.eq(secures))
+        .filter(tokens::email_key.ne(users::email_key))
+        .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)));
     users::table
         .filter(users::delete_at.le(now))
-        .order(users::delete_at)
-        .limit(BATCH)
-        .select(users::id)
-        .load(conn)
+        .filter(diesel::dsl::not(diesel::dsl::exists(giving_back)))
+}
+
+fn find_due(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Vec<i64>> {
+    due(now).order(users::delete_at).limit(BATCH).select(users::id).load(conn)
 }

@@ -2,6 +2,7 @@
 //! is over.
 
 mod erased; // B-110: what is left, and what is not
+mod taken; // by a thief who changed the address before
 
 use std::time::Duration;
 

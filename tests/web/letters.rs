@@ -6,8 +6,9 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AccountSecured, AddressGivenBack, AddressWanted, AlreadyRegistered, ConfirmEmail, DeletionAsked, EmailChange, EmailChanged,
-    EmailConfirmed, Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
+    AccountSecured, AddressGivenBack, AddressWanted, AlreadyRegistered, ConfirmEmail,
+    DeletionAsked, EmailChange, EmailChanged, EmailConfirmed, Invitation, NewLogIn,
+    PasswordChanged, PasswordReset, Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
