@@ -102,6 +102,7 @@ pub struct Session {
     pub authenticated_at: Timestamp,
     pub expires_at: Timestamp,
     pub remembered: bool,
+    /// Of its last use, as `ip`.
     pub user_agent: String,
     pub ip: String,
     /// The fingerprint of [`door_token`].
@@ -357,14 +358,25 @@ impl Auth {
         self.db.write(move |conn| Ok(end_other_sessions(conn, &kept)?)).await
     }
 
-    /// Writes down that a session was used just now, which moves its idle limit.
-    pub async fn touch_session(&self, session: &Session, now: Timestamp) -> Result<(), DbError> {
+    /// Writes down that a session was used just now, and from where, which moves its idle limit.
+    /// Whoever uses a stolen cookie shows in the owner's list with their own address.
+    pub async fn touch_session(
+        &self,
+        session: &Session,
+        device: &Device,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
         let expiry = self.config.sessions.expiry(session.created_at, now, session.remembered);
-        let id = session.id.clone();
+        let (id, user_agent, ip) = (session.id.clone(), cut(&device.user_agent), cut(&device.ip));
         self.db
             .write(move |conn| {
                 diesel::update(sessions::table.find(&id))
-                    .set((sessions::last_seen_at.eq(now), sessions::expires_at.eq(expiry)))
+                    .set((
+                        sessions::last_seen_at.eq(now),
+                        sessions::expires_at.eq(expiry),
+                        sessions::user_agent.eq(&user_agent),
+                        sessions::ip.eq(&ip),
+                    ))
                     .execute(conn)?;
                 Ok(())
             })

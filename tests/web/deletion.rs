@@ -151,6 +151,7 @@ fn the_owner_is_told_when_and_how_to_undo_it() {
     let day = delete_at(&app, ANN).expect("a day").in_words();
     for part in [&mail.text, &mail.html] {
         assert!(part.contains(&day) && part.contains(ANN), "{part}");
+        assert!(part.contains("works once, for 7 days; the first one until"), "{part}");
     }
     for link in ["/keep_account/", "/secure_account/"] {
         assert!(mail.text.contains(&format!("http://127.0.0.1:8000{link}")), "{}", mail.text);

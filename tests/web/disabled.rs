@@ -1,6 +1,8 @@
 //! Accounts that an operator has disabled: nobody gets in, nobody can tell, and all is back once they
 //! are enabled (B-32, B-45).
 
+mod downgrade; // the version before knows of none
+
 use diesel::prelude::*;
 use gatehouse::accounts::operator::{LinkKind, Operator, OperatorError};
 use gatehouse::clock::Timestamp;

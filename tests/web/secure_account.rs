@@ -237,7 +237,8 @@ fn b44_opening_the_link_changes_nothing_however_often() {
     }
     assert_eq!(app.dump(), before);
     secures(&app.browser(), &link).goes_to("/reset_password/sent");
-    app.browser().get(&link).is(403).says("This link no longer works");
+    let dead = app.browser().get(&link);
+    dead.is(403).says("This link no longer works").says("is kept when you log in before its day");
 }
 
 #[test]
