@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use super::auth::Auth;
 use super::mailed_token::Purpose;
+use super::secure_account::note;
 use super::session::Beginning;
 use super::user::User;
 use super::{device, user_agent};
@@ -16,7 +17,7 @@ use crate::db::schema::devices;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
 use crate::mail::messages::NewLogIn;
-use crate::mail::outbox::{Content, Note};
+use crate::mail::outbox::Content;
 
 /// More than an owner mistypes.
 const MANY_FAILURES: i64 = 5;
@@ -56,7 +57,6 @@ impl Auth {
         if !new_browser && failures == 0 || !self.may_tell(conn, user, now)? {
             return Ok(false);
         }
-        let lifetime = Purpose::SecureAccount.lifetime();
         let told = NewLogIn {
             email: user.email.clone(),
             when: now.in_words_of(user.time_zone.as_deref()),
@@ -68,8 +68,7 @@ impl Auth {
             days: Purpose::SecureAccount.days(),
         };
         let letter = Content::Letter(self.written(user, &told)?);
-        let note = Note::dying_to_user(Kind::NewLogIn, user.id, now + lifetime);
-        self.outbox.add(conn, &note, &letter, now)?;
+        self.outbox.add(conn, &note(Kind::NewLogIn, user.id, now), &letter, now)?;
         Ok(true)
     }
 }

@@ -98,9 +98,7 @@ impl Auth {
         end_all_sessions(conn, id)?;
         device::forget_all(conn, id)?;
         mailed_token::void_since(conn, id, end)?;
-        for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
-            outbox::withdraw(conn, id, kind)?;
-        }
+        outbox::withdraw_links(conn, id)?;
         let secured = Secured { user: find_user_by(conn, UserKey::Id(id))?, kept };
         if secured.user.disabled_at.is_none() {
             self.mail_new_start(conn, &secured, given_back, now)?;
@@ -148,6 +146,11 @@ impl Auth {
         let note = Note::to_user(Kind::EmailChanged, user.id);
         Ok(self.outbox.add(conn, &note, &letter, now)?)
     }
+}
+
+/// For a mail that tells an owner of something: it means something for as long as its link lives.
+pub(super) fn note(kind: Kind, user: i64, now: Timestamp) -> Note {
+    Note::dying_to_user(kind, user, now + Purpose::SecureAccount.lifetime())
 }
 
 /// The account of a token, whatever address it has by now.

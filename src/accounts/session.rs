@@ -19,6 +19,8 @@ use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::{fingerprint, generate_uuid};
 
+pub(super) use list::sessions_of;
+
 /// "Last seen" is written at most this often: a page view should cost no write.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 const USER_AGENT_MAX: usize = 256;
@@ -222,19 +224,6 @@ fn drop_surplus(
         .select(sessions::id)
         .load(conn)?;
     diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus))).execute(conn).map(drop)
-}
-
-/// The sessions of `user` that are alive, the one used last first.
-pub(super) fn sessions_of(
-    conn: &mut AnyConnection,
-    user: i64,
-    now: Timestamp,
-) -> QueryResult<Vec<Session>> {
-    sessions::table
-        .filter(sessions::user_id.eq(user).and(sessions::expires_at.gt(now)))
-        .order(sessions::last_seen_at.desc())
-        .select(Session::as_select())
-        .load(conn)
 }
 
 /// Ends every session of `user`; returns how many there were.
