@@ -105,7 +105,7 @@ fn what_happened_and_what_was_tried_is_told_newest_first() {
 }
 
 #[test]
-fn what_a_stranger_asks_for_is_told_once_it_is_mailed() {
+fn b05_what_a_stranger_asks_for_is_told_once_it_is_mailed() {
     let app = TestApp::new();
     let ann = app.signed_up(ANN);
     app.auth().journal().flush();

@@ -192,6 +192,8 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         days: 7,
     };
     let test = Test { when: email.to_owned() };
+    let secured = secured(messages, email);
+    let given_back = given_back(email);
     let (email, link) = (email.to_owned(), messages.link("/unlock/0123"));
     let unlock = Unlock { email: email.clone(), link: link.clone(), minutes: 60 };
     let confirm = ConfirmEmail { email: email.clone(), link: link.clone(), hours: 24 };
@@ -214,15 +216,6 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         link: link.clone(),
         days: 7,
     };
-    let secured = AccountSecured {
-        email: email.clone(),
-        given_back: true,
-        kept: true,
-        link: link.clone(),
-        minutes: 30,
-        reset_url: messages.link("/reset_password"),
-    };
-    let given_back = AddressGivenBack { email: email.clone(), when: email.clone() };
     let confirmed = EmailConfirmed { email: email.clone(), when: email.clone() };
     let log_in = NewLogIn {
         email: email.clone(),
@@ -261,6 +254,21 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
     ]
     .map(|(name, letter)| (name, letter.unwrap_or_else(|error| panic!("{name}: {error}"))))
     .into()
+}
+
+fn secured(messages: &Messages, email: &str) -> AccountSecured {
+    AccountSecured {
+        email: email.to_owned(),
+        given_back: true,
+        kept: true,
+        link: messages.link("/reset_password/0123"),
+        minutes: 30,
+        reset_url: messages.link("/reset_password"),
+    }
+}
+
+fn given_back(email: &str) -> AddressGivenBack {
+    AddressGivenBack { email: email.to_owned(), when: email.to_owned() }
 }
 
 #[test]

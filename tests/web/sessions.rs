@@ -1,6 +1,6 @@
 //! Where somebody is logged in: the list, the end of one device's session, and whose they are.
 
-use std::time::{Duration, Instant};
+mod last_use; // where from
 
 use gatehouse::accounts::session::Session;
 use gatehouse::audit::journal::Row;
@@ -135,39 +135,6 @@ fn a_program_reads_the_same() {
         let text = current[moment].as_str().expect("text");
         assert!(text.starts_with("20") && text.ends_with('Z'), "{moment}: {text}");
     }
-}
-
-#[test]
-fn where_a_session_was_used_last_is_told_and_not_where_it_began() {
-    let app = TestApp::with("trusted_proxies = [\"127.0.0.1\"]", &[]);
-    let ann = app.browser();
-    ann.header("User-Agent", FIREFOX).header("X-Forwarded-For", "192.0.2.1");
-    ann.post("/users", &[("email", ANN), ("password", PASSWORD)]).goes_to("/profile");
-    let thief = app.browser();
-    thief.set_cookie("session_id", &ann.cookie("session_id").expect("signed in"));
-    let agent = format!("{PHONE}\u{7}{}", "x".repeat(5000));
-    thief.header("User-Agent", &agent).header("X-Forwarded-For", "198.51.100.9");
-    thief.get("/profile").is(200);
-    assert_eq!(ann_s_session(&app).ip, "192.0.2.1", "not within the minute");
-    app.sql("UPDATE sessions SET last_seen_at = last_seen_at - 60000");
-    thief.get("/profile").is(200);
-    let end = Instant::now() + Duration::from_secs(20);
-    while ann_s_session(&app).ip == "192.0.2.1" && Instant::now() < end {
-        std::thread::yield_now();
-    }
-    let session = ann_s_session(&app);
-    assert_eq!(session.ip, "198.51.100.9");
-    assert!(session.user_agent.starts_with(PHONE) && !session.user_agent.contains('\u{7}'));
-    assert_eq!(session.user_agent.chars().count(), 256, "cut as at the beginning");
-    let page = ann.get("/account/sessions");
-    page.is(200).says("Chrome 140 on Android 14").says("198.51.100.9, place unknown");
-    page.does_not_say("192.0.2.1");
-}
-
-fn ann_s_session(app: &TestApp) -> Session {
-    use diesel::prelude::*;
-    let only = gatehouse::db::schema::sessions::table.select(Session::as_select());
-    only.first(&mut app.database()).expect("her only one")
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::own_database::on_postgresql;
 const BOB: &str = "bob@example.com";
 
 #[test]
-fn nobody_comes_back_with_a_downgrade() {
+fn b32_nobody_comes_back_with_a_downgrade() {
     let app = TestApp::new();
     app.signed_up(ANN);
     app.signed_up(BOB);
