@@ -4,13 +4,12 @@
 use diesel::prelude::*;
 
 use super::auth::Auth;
-use super::mailed_token::{self, Purpose};
-use super::user::User;
-use super::{invitation, waiting_sign_up};
+use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
+use super::{invitation, mailed_token, secure_account, waiting_sign_up};
 use crate::audit::{self, Event, journal};
-use crate::clock::{SKEW, Timestamp};
+use crate::clock::Timestamp;
 use crate::db::batches::BATCH;
-use crate::db::schema::{tokens, users};
+use crate::db::schema::users;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::outbox;
 
@@ -34,15 +33,23 @@ impl Auth {
         }
     }
 
-    /// Whether it was due still: a log-in a moment ago has called it off.
+    /// Whether it went. A log-in a moment ago has called it off; and one that can be given back to the
+    /// address it had waits for that long: else whoever took it away would have it erased before its
+    /// owner has read the mail.
     fn erase_if_due(
         &self,
         conn: &mut AnyConnection,
         id: i64,
         now: Timestamp,
     ) -> Result<bool, DbError> {
-        let user = due(now).filter(users::id.eq(id)).select(User::as_select());
-        let Some(user) = user.get_result(conn).optional()? else { return Ok(false) };
+        let user = find_user_by(conn, UserKey::Id(id)).optional()?;
+        let user = user.filter(|user| user.delete_at.is_some_and(|at| at <= now));
+        let Some(user) = user else { return Ok(false) };
+        if let Some(end) = secure_account::given_back_until(conn, &user, now)? {
+            let later = UserChanges { delete_at: Some(Some(end)), ..UserChanges::default() };
+            update_user(conn, id, &later)?;
+            return Ok(false);
+        }
         self.erase(conn, &user)?;
         Ok(true)
     }
@@ -60,22 +67,11 @@ impl Auth {
     }
 }
 
-/// The accounts whose grace is over. One that can be given back to the address it had waits: else
-/// whoever took it away would have it erased before its owner has read the mail.
-#[diesel::dsl::auto_type]
-fn due(now: Timestamp) -> _ {
-    let secures: &'static str = Purpose::SecureAccount.name();
-    let latest: Timestamp = now + Purpose::SecureAccount.lifetime() + SKEW;
-    let giving_back = tokens::table
-        .filter(tokens::user_id.eq(users::id.nullable()))
-        .filter(tokens::purpose.eq(secures))
-        .filter(tokens::email_key.ne(users::email_key))
-        .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)));
+fn find_due(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Vec<i64>> {
     users::table
         .filter(users::delete_at.le(now))
-        .filter(diesel::dsl::not(diesel::dsl::exists(giving_back)))
-}
-
-fn find_due(conn: &mut AnyConnection, now: Timestamp) -> QueryResult<Vec<i64>> {
-    due(now).order(users::delete_at).limit(BATCH).select(users::id).load(conn)
+        .order(users::delete_at)
+        .limit(BATCH)
+        .select(users::id)
+        .load(conn)
 }

@@ -221,3 +221,19 @@ pub(super) fn reserved(
         .first(conn)
         .optional()
 }
+
+/// Until when somebody can give the account of `user` back to an address that it had, if so.
+pub(super) fn given_back_until(
+    conn: &mut AnyConnection,
+    user: &User,
+    now: Timestamp,
+) -> QueryResult<Option<Timestamp>> {
+    let latest = now + Purpose::SecureAccount.lifetime() + SKEW;
+    tokens::table
+        .filter(tokens::user_id.eq(user.id))
+        .filter(tokens::purpose.eq(Purpose::SecureAccount.name()))
+        .filter(tokens::email_key.ne(&user.email_key))
+        .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)))
+        .select(diesel::dsl::max(tokens::expires_at))
+        .first(conn)
+}
