@@ -53,9 +53,7 @@ impl Auth {
         update_user(conn, user.id, &changes)?;
         end_all_sessions(conn, user.id)?;
         mailed_token::void_all(conn, user.id)?;
-        for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
-            outbox::withdraw(conn, user.id, kind)?;
-        }
+        outbox::withdraw_links(conn, user.id)?;
         let notice = Content::Letter(self.deletion_notice(conn, &user, delete_at, now)?);
         let note = Note::dying_to_user(Kind::DeletionAsked, user.id, delete_at);
         self.outbox.add(conn, &note, &notice, now)?;
@@ -77,6 +75,7 @@ impl Auth {
             when: delete_at.in_words_of(user.time_zone.as_deref()),
             link: self.messages.link(&format!("/keep_account/{}", token.expose_secret())),
             secure_url,
+            days: Purpose::SecureAccount.days(),
         };
         self.written(user, &notice)
     }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::auth::Auth;
 use super::email::Email;
 use super::mailed_token::{self, LinkError, MailedToken, Purpose};
-use super::secure_account::{is_taken, owner_of, reserved, set_address};
+use super::secure_account::{is_taken, note, owner_of, reserved, set_address};
 use super::throttle::{Deed, Limited, TakeError};
 use super::user::{User, UserKey, find_user_by};
 use super::{FieldError, FieldErrors};
@@ -152,9 +152,7 @@ impl Auth {
         self.tell_both(conn, &user, new, now)?;
         set_address(conn, user.id, new, now)?;
         mailed_token::void_all(conn, user.id)?;
-        for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
-            outbox::withdraw(conn, user.id, kind)?;
-        }
+        outbox::withdraw_links(conn, user.id)?;
         Ok(find_user_by(conn, UserKey::Id(user.id))?)
     }
 
@@ -166,16 +164,15 @@ impl Auth {
         new: &MailedToken,
         now: Timestamp,
     ) -> Result<(), DbError> {
-        let lifetime = Purpose::SecureAccount.lifetime();
         let when = now.in_words_of(user.time_zone.as_deref());
         let told = EmailChanged {
             email: user.email.clone(),
             new_email: new.email.clone(),
             when: when.clone(),
             link: self.secure_link(conn, user, now)?,
-            days: lifetime.as_secs() / (24 * 3600),
+            days: Purpose::SecureAccount.days(),
         };
-        let note = Note::dying_to_user(Kind::EmailChanged, user.id, now + lifetime);
+        let note = note(Kind::EmailChanged, user.id, now);
         let letter = Content::Letter(self.written(user, &told)?);
         self.outbox.add(conn, &note, &letter, now)?;
         // Of another spelling the one mailbox has heard.

@@ -4,8 +4,8 @@
 use diesel::prelude::*;
 
 use super::auth::Auth;
-use super::user::{User, UserKey, find_user_by};
-use super::{invitation, mailed_token, waiting_sign_up};
+use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
+use super::{invitation, mailed_token, secure_account, waiting_sign_up};
 use crate::audit::{self, Event, journal};
 use crate::clock::Timestamp;
 use crate::db::batches::BATCH;
@@ -24,9 +24,7 @@ impl Auth {
             }
             for id in due {
                 let auth = self.clone();
-                // A log-in a moment ago has called it off.
-                let is_due = move |user: &User| user.delete_at.is_some_and(|at| at <= now);
-                let erase = move |conn: &mut AnyConnection| auth.erase_if(conn, id, is_due);
+                let erase = move |conn: &mut AnyConnection| auth.erase_if_due(conn, id, now);
                 if self.db.write(erase).await? {
                     erased += 1;
                     audit::record(Event::AccountDeleted, None, &self.journal.inside());
@@ -35,23 +33,37 @@ impl Auth {
         }
     }
 
-    /// Erases the account if it is there and `condition` holds of it; whether it did.
-    pub(super) fn erase_if(
+    /// Whether it went. A log-in a moment ago has called it off; and one that can be given back to the
+    /// address it had waits for that long: else whoever took it away would have it erased before its
+    /// owner has read the mail.
+    fn erase_if_due(
         &self,
         conn: &mut AnyConnection,
         id: i64,
-        condition: impl Fn(&User) -> bool,
+        now: Timestamp,
     ) -> Result<bool, DbError> {
         let user = find_user_by(conn, UserKey::Id(id)).optional()?;
-        let Some(user) = user.filter(condition) else { return Ok(false) };
+        let user = user.filter(|user| user.delete_at.is_some_and(|at| at <= now));
+        let Some(user) = user else { return Ok(false) };
+        if let Some(end) = secure_account::given_back_until(conn, &user, now)? {
+            let later = UserChanges { delete_at: Some(Some(end)), ..UserChanges::default() };
+            update_user(conn, id, &later)?;
+            return Ok(false);
+        }
+        self.erase(conn, &user)?;
+        Ok(true)
+    }
+
+    /// Erases the account, whatever waits for it.
+    pub(super) fn erase(&self, conn: &mut AnyConnection, user: &User) -> Result<(), DbError> {
         outbox::withdraw_about(conn, &invitation::subject(&user.email_key))?;
         waiting_sign_up::forget(conn, &user.email_key)?;
         mailed_token::forget_address(conn, &user.email_key)?;
-        self.config.throttle.forget(conn, &user)?;
-        journal::make_anonymous(conn, id)?;
+        self.config.throttle.forget(conn, user)?;
+        journal::make_anonymous(conn, user.id)?;
         // Sessions, with forms that wait in them, known devices, tokens and mails go with it.
-        diesel::delete(users::table.find(id)).execute(conn)?;
-        Ok(true)
+        diesel::delete(users::table.find(user.id)).execute(conn)?;
+        Ok(())
     }
 }
 

@@ -56,6 +56,11 @@ impl Purpose {
             Self::KeepAccount => Duration::from_secs(3650 * 24 * 60 * 60),
         }
     }
+
+    /// The same, for a sentence.
+    pub(super) fn days(self) -> u64 {
+        self.lifetime().as_secs() / (24 * 60 * 60)
+    }
 }
 
 /// Why a link did nothing.

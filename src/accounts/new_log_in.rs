@@ -7,21 +7,24 @@ use diesel::prelude::*;
 
 use super::auth::Auth;
 use super::mailed_token::Purpose;
+use super::secure_account::note;
 use super::session::Beginning;
 use super::user::User;
 use super::{device, user_agent};
 use crate::audit::journal;
-use crate::clock::Timestamp;
+use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::devices;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
 use crate::mail::messages::NewLogIn;
-use crate::mail::outbox::{Content, Note};
+use crate::mail::outbox::Content;
 
 /// More than an owner mistypes.
 const MANY_FAILURES: i64 = 5;
 /// Failures of another day were another story.
 const FAILURES_COUNT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Whoever signs up logs in for the first time within this.
+const FIRST_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Auth {
     /// How many log-ins failed before this one. Not in its transaction: with every failure that is
@@ -49,12 +52,11 @@ impl Auth {
         if !self.config.throttle.enforced {
             return Ok(false);
         }
-        let new_browser = is_new_browser(conn, user.id, beginning, now)?;
+        let new_browser = is_new_browser(conn, user, beginning, now)?;
         let failures = if failures < MANY_FAILURES { 0 } else { failures };
         if !new_browser && failures == 0 || !self.may_tell(conn, user, now)? {
             return Ok(false);
         }
-        let lifetime = Purpose::SecureAccount.lifetime();
         let told = NewLogIn {
             email: user.email.clone(),
             when: now.in_words_of(user.time_zone.as_deref()),
@@ -63,28 +65,30 @@ impl Auth {
             new_browser,
             failures,
             link: self.secure_link(conn, user, now)?,
-            days: lifetime.as_secs() / (24 * 3600),
+            days: Purpose::SecureAccount.days(),
         };
         let letter = Content::Letter(self.written(user, &told)?);
-        let note = Note::dying_to_user(Kind::NewLogIn, user.id, now + lifetime);
-        self.outbox.add(conn, &note, &letter, now)?;
+        self.outbox.add(conn, &note(Kind::NewLogIn, user.id, now), &letter, now)?;
         Ok(true)
     }
 }
 
-/// Whether the account is used from elsewhere, and this browser is not one of those. The first after
-/// sign-up is its owner's.
+/// Whether this browser is none that the account is used with. The first after sign-up is its
+/// owner's; of an old account that no browser is known to, the owner was away for long, or an
+/// operator cleared what was known.
 fn is_new_browser(
     conn: &mut AnyConnection,
-    user: i64,
+    user: &User,
     beginning: &Beginning,
     now: Timestamp,
 ) -> QueryResult<bool> {
     if let Some(secret) = &beginning.known_device
-        && device::is_known(conn, secret, user, now)?
+        && device::is_known(conn, secret, user.id, now)?
     {
         return Ok(false);
     }
-    let known = devices::table.filter(devices::user_id.eq(user));
-    diesel::select(diesel::dsl::exists(known)).get_result(conn)
+    // One that began on a day to come was written by a clock that was wrong.
+    let young = now.since(user.created_at) < FIRST_DAY && user.created_at <= now + SKEW;
+    let known = devices::table.filter(devices::user_id.eq(user.id));
+    Ok(!young || diesel::select(diesel::dsl::exists(known)).get_result(conn)?)
 }

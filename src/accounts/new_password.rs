@@ -9,12 +9,13 @@ use super::auth::Auth;
 use super::email::Email;
 use super::mailed_token::Purpose;
 use super::password::PasswordError;
+use super::secure_account::note;
 use super::user::{User, UserKey, find_user_by};
 use super::{Broken, mailed_token};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, DbError};
 use crate::mail::messages::PasswordChanged;
-use crate::mail::outbox::{self, Composed, Content, Note};
+use crate::mail::outbox::{self, Composed, Content};
 use crate::mail::worker::Wish;
 use crate::mail::{Kind, Letter};
 
@@ -75,13 +76,10 @@ impl Auth {
         now: Timestamp,
     ) -> Result<(), DbError> {
         mailed_token::void_all(conn, user.id)?;
-        for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
-            outbox::withdraw(conn, user.id, kind)?;
-        }
+        outbox::withdraw_links(conn, user.id)?;
         let letter = Content::Letter(self.changed_notice(conn, user, how, now, now)?);
-        let end = now + Purpose::SecureAccount.lifetime();
-        let note = Note::dying_to_user(Kind::PasswordChanged, user.id, end);
-        Ok(self.outbox.add(conn, &note.about(how.name().to_owned()), &letter, now)?)
+        let note = note(Kind::PasswordChanged, user.id, now).about(how.name().to_owned());
+        Ok(self.outbox.add(conn, &note, &letter, now)?)
     }
 
     fn changed_notice(
@@ -98,7 +96,7 @@ impl Auth {
             by_link: how == How::ByLink,
             others_kept: how == How::KeepingOthers,
             link: self.secure_link(conn, user, now)?,
-            days: Purpose::SecureAccount.lifetime().as_secs() / (24 * 60 * 60),
+            days: Purpose::SecureAccount.days(),
         };
         self.written(user, &notice)
     }

@@ -163,7 +163,7 @@ impl Operator<'_> {
     pub fn erase(&self, who: &str) -> Result<User, OperatorError> {
         let user = self.0.db.write_blocking(|conn| {
             let user = find(conn, who)?;
-            self.0.erase_if(conn, user.id, |_| true)?;
+            self.0.erase(conn, &user)?;
             Ok::<_, OperatorError>(user)
         })?;
         self.record(Event::AccountDeleted, None);

@@ -177,22 +177,32 @@ impl Auth {
         match wish.kind {
             Kind::ConfirmEmail => self.compose_confirmation(conn, wish),
             Kind::PasswordChanged => self.compose_changed(conn, wish),
-            Kind::PasswordReset | Kind::Unlock => {
-                let user = find_user_by(conn, UserKey::Email(wish.email)).optional()?;
-                match user.filter(|user| user.disabled_at.is_none()) {
-                    Some(user) if wish.kind == Kind::Unlock => {
-                        self.compose_unlock(conn, &user, wish.now)
-                    }
-                    Some(user) => self.compose_reset(conn, &user, wish),
-                    None => Ok(None),
-                }
-            }
+            Kind::PasswordReset | Kind::Unlock => self.compose_asked(conn, wish),
             // Written with the deed they tell of, and with links that nothing can write anew.
             Kind::EmailChange => self.compose_email_change(conn, wish),
             Kind::Invitation | Kind::EmailChanged | Kind::NewLogIn | Kind::DeletionAsked => {
                 Ok(None)
             }
         }
+    }
+
+    /// What anybody may ask for by an address; its owner sees in the history that somebody did.
+    fn compose_asked(
+        &self,
+        conn: &mut AnyConnection,
+        wish: &Wish<'_>,
+    ) -> Result<Option<Composed>, DbError> {
+        let user = find_user_by(conn, UserKey::Email(wish.email)).optional()?;
+        let user = user.filter(|user| user.disabled_at.is_none());
+        let Some(user) = user else { return Ok(None) };
+        let (composed, mailed) = match wish.kind {
+            Kind::Unlock => (self.compose_unlock(conn, &user, wish.now)?, Event::UnlockMailed),
+            _ => (self.compose_reset(conn, &user, wish)?, Event::ResetMailed),
+        };
+        if composed.is_some() {
+            audit::record_within(conn, mailed, Some(user.id), &self.journal, wish.now)?;
+        }
+        Ok(composed)
     }
 
     fn compose_reset(
@@ -213,30 +223,19 @@ impl Auth {
         Ok(Some(Composed { user: Some(user.id), letter: self.reset_letter(user, &token)? }))
     }
 
-    /// Mails the link to a new password in the transaction of a deed that leaves the owner none. No
-    /// limit holds it back: whoever used up its mails would keep the owner out.
-    pub(super) fn start_reset(
-        &self,
-        conn: &mut AnyConnection,
-        user: &User,
-        now: Timestamp,
-    ) -> Result<(), DbError> {
-        let token = store_new_token(conn, user, now, now)?.ok_or(QueryError::NotFound)?;
-        let letter = Content::Letter(self.reset_letter(user, &token)?);
-        let end = now + self.config.reset_lifetime;
-        let note = Note::dying_to_user(Kind::PasswordReset, user.id, end);
-        Ok(self.outbox.add(conn, &note, &letter, now)?)
-    }
-
     fn reset_letter(&self, user: &User, token: &SecretString) -> Result<Letter, DbError> {
         self.written(
             user,
             &PasswordReset {
                 email: user.email.clone(),
-                link: self.messages.link(&format!("/reset_password/{}", token.expose_secret())),
+                link: self.reset_link(token),
                 minutes: self.config.reset_minutes(),
             },
         )
+    }
+
+    pub(super) fn reset_link(&self, token: &SecretString) -> String {
+        self.messages.link(&format!("/reset_password/{}", token.expose_secret()))
     }
 }
 

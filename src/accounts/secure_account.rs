@@ -9,13 +9,15 @@ use super::auth::Auth;
 use super::device;
 use super::mailed_token::{self, LinkError, MailedToken, Purpose};
 use super::password::LOCKED;
+use super::password_reset::store_new_token;
 use super::session::end_all_sessions;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::{tokens, users};
 use crate::db::{AnyConnection, DbError};
 use crate::mail::Kind;
-use crate::mail::outbox;
+use crate::mail::messages::{AccountSecured, AddressGivenBack};
+use crate::mail::outbox::{self, Content, Note};
 
 /// An account that nobody is in any more.
 pub struct Secured {
@@ -53,10 +55,12 @@ impl Auth {
             let found = mailed_token::consume(conn, Purpose::SecureAccount, &token, now)?;
             let found = found.ok_or(LinkError::Dead)?;
             let user = owner_of(conn, &found)?.ok_or(LinkError::Dead)?;
-            if user.email_key != found.email_key {
+            let given_back = user.email_key != found.email_key;
+            if given_back {
+                auth.tell_of_giving_back(conn, &user, now)?;
                 set_address(conn, user.id, &found, now)?;
             }
-            Ok::<_, LinkError>(auth.shut(conn, user.id, end, now)?)
+            Ok::<_, LinkError>(auth.shut(conn, user.id, given_back, end, now)?)
         });
         let secured = secured.await?;
         self.bell.ring();
@@ -68,7 +72,7 @@ impl Auth {
     pub async fn secure(&self, user: &User, now: Timestamp) -> Result<Secured, DbError> {
         let (auth, id) = (self.clone(), user.id);
         let end = now + Purpose::SecureAccount.lifetime();
-        let secured = self.db.write(move |conn| auth.shut(conn, id, end, now)).await?;
+        let secured = self.db.write(move |conn| auth.shut(conn, id, false, end, now)).await?;
         self.bell.ring();
         Ok(secured)
     }
@@ -79,6 +83,7 @@ impl Auth {
         &self,
         conn: &mut AnyConnection,
         id: i64,
+        given_back: bool,
         end: Timestamp,
         now: Timestamp,
     ) -> Result<Secured, DbError> {
@@ -93,15 +98,59 @@ impl Auth {
         end_all_sessions(conn, id)?;
         device::forget_all(conn, id)?;
         mailed_token::void_since(conn, id, end)?;
-        for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange, Kind::DeletionAsked] {
-            outbox::withdraw(conn, id, kind)?;
+        outbox::withdraw_links(conn, id)?;
+        let secured = Secured { user: find_user_by(conn, UserKey::Id(id))?, kept };
+        if secured.user.disabled_at.is_none() {
+            self.mail_new_start(conn, &secured, given_back, now)?;
         }
-        let user = find_user_by(conn, UserKey::Id(id))?;
-        if user.disabled_at.is_none() {
-            self.start_reset(conn, &user, now)?;
-        }
-        Ok(Secured { user, kept })
+        Ok(secured)
     }
+
+    /// Tells what was done, with the link to a new password. No limit holds it back: whoever used up
+    /// its mails would keep the owner out.
+    fn mail_new_start(
+        &self,
+        conn: &mut AnyConnection,
+        secured: &Secured,
+        given_back: bool,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let Secured { user, kept } = secured;
+        let token = store_new_token(conn, user, now, now)?.ok_or(QueryError::NotFound)?;
+        let told = AccountSecured {
+            email: user.email.clone(),
+            given_back,
+            kept: *kept,
+            link: self.reset_link(&token),
+            minutes: self.config.reset_minutes(),
+            reset_url: self.messages.link("/reset_password"),
+        };
+        // A newer link to a new password takes its place.
+        let end = now + self.config.reset_lifetime;
+        let note = Note::dying_to_user(Kind::PasswordReset, user.id, end);
+        let letter = Content::Letter(self.written(user, &told)?);
+        Ok(self.outbox.add(conn, &note, &letter, now)?)
+    }
+
+    /// Tells the address that the account is about to lose (ASVS 6.3.7). It may be a thief's, and
+    /// gets neither a link that does anything nor the owner's name.
+    fn tell_of_giving_back(
+        &self,
+        conn: &mut AnyConnection,
+        user: &User,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
+        let when = now.in_words_of(user.time_zone.as_deref());
+        let told = AddressGivenBack { email: user.email.clone(), when };
+        let letter = Content::Letter(self.written(&user.email, &told)?);
+        let note = Note::to_user(Kind::EmailChanged, user.id);
+        Ok(self.outbox.add(conn, &note, &letter, now)?)
+    }
+}
+
+/// For a mail that tells an owner of something: it means something for as long as its link lives.
+pub(super) fn note(kind: Kind, user: i64, now: Timestamp) -> Note {
+    Note::dying_to_user(kind, user, now + Purpose::SecureAccount.lifetime())
 }
 
 /// The account of a token, whatever address it has by now.
@@ -171,4 +220,20 @@ pub(super) fn reserved(
         .select(tokens::email)
         .first(conn)
         .optional()
+}
+
+/// Until when somebody can give the account of `user` back to an address that it had, if so.
+pub(super) fn given_back_until(
+    conn: &mut AnyConnection,
+    user: &User,
+    now: Timestamp,
+) -> QueryResult<Option<Timestamp>> {
+    let latest = now + Purpose::SecureAccount.lifetime() + SKEW;
+    tokens::table
+        .filter(tokens::user_id.eq(user.id))
+        .filter(tokens::purpose.eq(Purpose::SecureAccount.name()))
+        .filter(tokens::email_key.ne(&user.email_key))
+        .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)))
+        .select(diesel::dsl::max(tokens::expires_at))
+        .first(conn)
 }

@@ -19,6 +19,8 @@ use crate::db::schema::{sessions, users};
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::{fingerprint, generate_uuid};
 
+pub(super) use list::sessions_of;
+
 /// "Last seen" is written at most this often: a page view should cost no write.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 const USER_AGENT_MAX: usize = 256;
@@ -102,6 +104,7 @@ pub struct Session {
     pub authenticated_at: Timestamp,
     pub expires_at: Timestamp,
     pub remembered: bool,
+    /// Of its last use, as `ip`.
     pub user_agent: String,
     pub ip: String,
     /// The fingerprint of [`door_token`].
@@ -221,19 +224,6 @@ fn drop_surplus(
         .select(sessions::id)
         .load(conn)?;
     diesel::delete(sessions::table.filter(sessions::id.eq_any(surplus))).execute(conn).map(drop)
-}
-
-/// The sessions of `user` that are alive, the one used last first.
-pub(super) fn sessions_of(
-    conn: &mut AnyConnection,
-    user: i64,
-    now: Timestamp,
-) -> QueryResult<Vec<Session>> {
-    sessions::table
-        .filter(sessions::user_id.eq(user).and(sessions::expires_at.gt(now)))
-        .order(sessions::last_seen_at.desc())
-        .select(Session::as_select())
-        .load(conn)
 }
 
 /// Ends every session of `user`; returns how many there were.
@@ -357,14 +347,25 @@ impl Auth {
         self.db.write(move |conn| Ok(end_other_sessions(conn, &kept)?)).await
     }
 
-    /// Writes down that a session was used just now, which moves its idle limit.
-    pub async fn touch_session(&self, session: &Session, now: Timestamp) -> Result<(), DbError> {
+    /// Writes down that a session was used just now, and from where, which moves its idle limit.
+    /// Whoever uses a stolen cookie shows in the owner's list with their own address.
+    pub async fn touch_session(
+        &self,
+        session: &Session,
+        device: &Device,
+        now: Timestamp,
+    ) -> Result<(), DbError> {
         let expiry = self.config.sessions.expiry(session.created_at, now, session.remembered);
-        let id = session.id.clone();
+        let (id, user_agent, ip) = (session.id.clone(), cut(&device.user_agent), cut(&device.ip));
         self.db
             .write(move |conn| {
                 diesel::update(sessions::table.find(&id))
-                    .set((sessions::last_seen_at.eq(now), sessions::expires_at.eq(expiry)))
+                    .set((
+                        sessions::last_seen_at.eq(now),
+                        sessions::expires_at.eq(expiry),
+                        sessions::user_agent.eq(&user_agent),
+                        sessions::ip.eq(&ip),
+                    ))
                     .execute(conn)?;
                 Ok(())
             })

@@ -15,9 +15,11 @@ pub enum Event {
     LogInFailed,
     LoggedOut,
     UnlockAsked,
+    UnlockMailed,
     Unlocked,
     UnlockRefused,
     ResetAsked,
+    ResetMailed,
     ResetOpened,
     ResetRefused,
     PasswordChanged,
@@ -65,7 +67,7 @@ pub enum Event {
 pub(super) type Entry = (Event, &'static str, &'static str, &'static str);
 
 /// Every event, in the order of the enum.
-pub(super) const TABLE: [Entry; 55] = [
+pub(super) const TABLE: [Entry; 57] = [
     (Event::SignedUp, "signed_up", "success", "Somebody has a new account."),
     (
         Event::SignUpAsked,
@@ -114,6 +116,12 @@ pub(super) const TABLE: [Entry; 55] = [
         "Somebody asked for a link past the limit on log-ins.",
     ),
     (
+        Event::UnlockMailed,
+        "unlock_mailed",
+        "success",
+        "A link past the limit on log-ins was mailed to the owner of an account.",
+    ),
+    (
         Event::Unlocked,
         "unlocked",
         "success",
@@ -126,6 +134,12 @@ pub(super) const TABLE: [Entry; 55] = [
         "An unlock link was unknown, used or too old.",
     ),
     (Event::ResetAsked, "reset_asked", "success", "Somebody asked for a new password."),
+    (
+        Event::ResetMailed,
+        "reset_mailed",
+        "success",
+        "A link to a new password was mailed to the owner of an account: somebody asked for it.",
+    ),
     (Event::ResetOpened, "reset_opened", "success", "A reset link was opened."),
     (Event::ResetRefused, "reset_refused", "refused", "A reset link was unknown, used or too old."),
     (

@@ -234,8 +234,13 @@ pub fn find(conn: &mut AnyConnection, user: i64, id: i64) -> QueryResult<Option<
 }
 
 /// An event that no request brought about, in the transaction of its deed.
-pub fn write_with(conn: &mut AnyConnection, event: Event, at: Timestamp) -> QueryResult<()> {
-    insert_one(conn, &Entry::anonymous(event, at, 1), None)
+pub fn write_with(
+    conn: &mut AnyConnection,
+    event: Event,
+    user: Option<i64>,
+    at: Timestamp,
+) -> QueryResult<()> {
+    insert_one(conn, &Entry::anonymous(event, at, 1), user)
 }
 
 /// What happened to `user` names nobody from now on, and tells nothing of where they were.

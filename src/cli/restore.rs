@@ -34,7 +34,7 @@ pub fn run(file: &Path, replace: bool, config: &Config) -> Result<(), StartError
         present,
         |conn| {
             let revoked = revoke_everything(conn)?;
-            journal::write_with(conn, Event::Restored, Timestamp::now())?;
+            journal::write_with(conn, Event::Restored, None, Timestamp::now())?;
             Ok(revoked)
         },
         &mut watch,

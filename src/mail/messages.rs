@@ -111,6 +111,8 @@ pub struct DeletionAsked {
     pub when: String,
     pub link: String,
     pub secure_url: String,
+    /// How long that link lives, in days; the other lives until the erasure.
+    pub days: u64,
 }
 
 impl Message for DeletionAsked {
@@ -180,6 +182,37 @@ pub struct EmailConfirmed {
 
 impl Message for EmailConfirmed {
     const NAME: &'static str = "email_confirmed";
+}
+
+/// Tells the owner that the account is secured, with the link to a new password.
+#[derive(Serialize)]
+pub struct AccountSecured {
+    pub email: String,
+    /// The account had another address meanwhile.
+    pub given_back: bool,
+    /// It was to be deleted, and is not.
+    pub kept: bool,
+    pub link: String,
+    /// How long the link lives, in minutes.
+    pub minutes: u64,
+    /// Where another link is asked for.
+    pub reset_url: String,
+}
+
+impl Message for AccountSecured {
+    const NAME: &'static str = "account_secured";
+}
+
+/// Tells the address that an account had until the owner of the one before took it back.
+#[derive(Serialize)]
+pub struct AddressGivenBack {
+    pub email: String,
+    /// The moment, in words.
+    pub when: String,
+}
+
+impl Message for AddressGivenBack {
+    const NAME: &'static str = "address_given_back";
 }
 
 /// Tells the owner of a log-in from a new browser, or after many that failed.

@@ -325,6 +325,13 @@ pub fn withdraw(conn: &mut AnyConnection, user: i64, kind: Kind) -> QueryResult<
     .map(drop)
 }
 
+/// Drops a user's mails that are a link to do something with the account: those links have died.
+pub fn withdraw_links(conn: &mut AnyConnection, user: i64) -> QueryResult<()> {
+    let links = [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange].map(Kind::as_str);
+    let theirs = outbox::user_id.eq(user).and(outbox::kind.eq_any(links));
+    diesel::delete(outbox::table.filter(theirs)).execute(conn).map(drop)
+}
+
 /// Drops the mails about one sign-up or invitation: their link has died.
 pub fn withdraw_about(conn: &mut AnyConnection, subject: &str) -> QueryResult<()> {
     diesel::delete(outbox::table.filter(outbox::subject.eq(subject))).execute(conn).map(drop)

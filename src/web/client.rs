@@ -46,6 +46,11 @@ pub fn source(request: &Request<'_>) -> Source {
     }
 }
 
+/// What a session keeps of it.
+pub fn device(source: &Source) -> Device {
+    Device { user_agent: source.user_agent.clone(), ip: source.ip.clone() }
+}
+
 /// The client's address: the socket's peer, or where that is one of our proxies the right-most hop
 /// of `X-Forwarded-For` that is none (D12). What stands further left, and the header of everybody
 /// else, is anybody's to write.
@@ -106,7 +111,7 @@ impl<'r> FromRequest<'r> for Client<'r> {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let source = source(request);
-        let device = Device { user_agent: source.user_agent.clone(), ip: source.ip.clone() };
+        let device = device(&source);
         Outcome::Success(Self { source, device, answer: headers::wishes(request) })
     }
 }

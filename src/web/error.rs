@@ -52,7 +52,7 @@ impl WebError {
         let broken = match self {
             Self::Status(status) => return *status,
             Self::Limited(limited) => {
-                told_to_wait(&client::source(request), headers::wishes(request), limited);
+                told_to_wait(&client::source(request), headers::wishes(request), limited, None);
                 return Status::TooManyRequests;
             }
             Self::Broken(broken) => broken,
@@ -84,10 +84,18 @@ impl<'r> Responder<'r, 'static> for WebError {
     }
 }
 
-/// Notes the event, and sets what a refusal's headers say; returns the seconds to wait.
-pub fn told_to_wait(source: &Source, answer: &headers::Wishes, limited: &Limited) -> u64 {
-    let event = if limited.whole_server { Event::UnderAttack } else { Event::TriedTooOften };
-    audit::record(event, None, source);
+/// Notes the event, of `user` where that is known, and sets what a refusal's headers say; returns
+/// the seconds to wait.
+pub fn told_to_wait(
+    source: &Source,
+    answer: &headers::Wishes,
+    limited: &Limited,
+    user: Option<i64>,
+) -> u64 {
+    match limited.whole_server {
+        true => audit::record(Event::UnderAttack, None, source),
+        false => audit::record(Event::TriedTooOften, user, source),
+    }
     let seconds = limited.retry_after.as_secs().max(1);
     answer.retry_after(seconds);
     answer.quota(limited.quota.clone());

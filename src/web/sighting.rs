@@ -36,6 +36,11 @@ pub fn event_for_page(owner: &Owner<'_>, row: &Row) -> Value {
         "times": row.times,
         "device": (!inside).then(|| words::device(&row.user_agent)),
         "ip": row.ip,
-        "place": owner.auth.place_of(&row.ip),
+        "place": place_in_words(owner, &row.ip),
     })
+}
+
+/// Where an address is, for a page.
+pub fn place_in_words(owner: &Owner<'_>, ip: &str) -> String {
+    owner.auth.place_of(ip).unwrap_or_else(|| words::PLACE_UNKNOWN.to_owned())
 }

@@ -57,6 +57,8 @@ pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/conf
 pub const ACCOUNT_SECURED: &str = "everybody is logged out; choose a new password by mail";
 pub const DETAILS_CHANGED: &str = "name and time zone saved";
 pub const EXPORT_IS_A_FILE: &str = "all that is stored about you is at GET /account/export.json";
+pub const LOGGED_OUT: &str = "logged out";
+pub const PLACE_UNKNOWN: &str = "place unknown";
 pub const SESSION_ENDED: &str = "that device is logged out";
 pub const DEED_FORGOTTEN: &str = "what waited for your password is forgotten";
 

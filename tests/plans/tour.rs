@@ -90,7 +90,7 @@ fn sign_up_and_in(service: &Service) {
         panic!("an account at once")
     };
     let (_, row) = auth.find_session(&session.id, now).wait().expect("found").expect("alive");
-    auth.touch_session(&row, now).wait().expect("touched");
+    auth.touch_session(&row, &Device::default(), now).wait().expect("touched");
     auth.add_door(&session.id).wait().expect("added");
     let door = gatehouse::accounts::session::door_token(&session.id);
     auth.find_by_door(&door, now).wait().expect("found").expect("alive");

@@ -2,6 +2,7 @@
 //! is over.
 
 mod erased; // B-110: what is left, and what is not
+mod taken; // by a thief who changed the address before
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use serde_json::json;
 
 use crate::app::{Answer, PASSWORD, TestApp, Visitor};
 use crate::crowd::{PATIENT, all_at_once, wait};
+use crate::mailed::{mailed, token_of};
 
 const ANN: &str = "ann@example.com";
 const BOB: &str = "bob@example.com";
@@ -35,15 +37,6 @@ fn proofs_are_old(app: &TestApp) {
     app.sql("UPDATE sessions SET authenticated_at = authenticated_at - 660000");
 }
 
-/// The path of the newest mailed link of that kind.
-#[track_caller]
-fn mailed(app: &TestApp, path: &str) -> String {
-    let mails = app.mailbox();
-    let mut words = mails.iter().flat_map(|mail| mail.text.split_whitespace());
-    let found = words.find_map(|word| word.split_once(path));
-    format!("{path}{}", found.expect("a link").1)
-}
-
 /// Ann, who has just asked for it.
 #[track_caller]
 fn asked(app: &TestApp) -> Visitor<'_> {
@@ -55,10 +48,6 @@ fn asked(app: &TestApp) -> Visitor<'_> {
 #[track_caller]
 fn keep(visitor: &Visitor<'_>, token: &str) -> Answer {
     visitor.json(Post, "/keep_account/confirm", &json!({ "token": token }))
-}
-
-fn token_of(link: &str) -> &str {
-    link.rsplit('/').next().expect("a token")
 }
 
 #[test]
@@ -150,6 +139,7 @@ fn the_owner_is_told_when_and_how_to_undo_it() {
     let day = delete_at(&app, ANN).expect("a day").in_words();
     for part in [&mail.text, &mail.html] {
         assert!(part.contains(&day) && part.contains(ANN), "{part}");
+        assert!(part.contains("works once, for 7 days; the first one until"), "{part}");
     }
     for link in ["/keep_account/", "/secure_account/"] {
         assert!(mail.text.contains(&format!("http://127.0.0.1:8000{link}")), "{}", mail.text);

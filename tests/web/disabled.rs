@@ -1,6 +1,8 @@
 //! Accounts that an operator has disabled: nobody gets in, nobody can tell, and all is back once they
 //! are enabled (B-32, B-45).
 
+mod downgrade; // the version before knows of none
+
 use diesel::prelude::*;
 use gatehouse::accounts::operator::{LinkKind, Operator, OperatorError};
 use gatehouse::clock::Timestamp;
@@ -9,6 +11,7 @@ use rocket::http::Method::Post;
 use serde_json::json;
 
 use crate::app::{PASSWORD, Pairs, TestApp, secret};
+use crate::mailed::mailed;
 
 const ANN: &str = "ann@example.com";
 const PAIR: [(&str, &str); 2] = [("email", ANN), ("password", PASSWORD)];
@@ -24,15 +27,6 @@ fn disable(app: &TestApp) {
 #[track_caller]
 fn enable(app: &TestApp) {
     Operator(app.auth()).enable(ANN).expect("enabled");
-}
-
-/// The path of the newest mailed link of that kind.
-#[track_caller]
-fn mailed(app: &TestApp, path: &str) -> String {
-    let mails = app.mailbox();
-    let mut words = mails.iter().flat_map(|mail| mail.text.split_whitespace());
-    let found = words.find_map(|word| word.split_once(path));
-    format!("{path}{}", found.expect("a link").1)
 }
 
 #[test]

@@ -105,6 +105,59 @@ fn what_happened_and_what_was_tried_is_told_newest_first() {
 }
 
 #[test]
+fn b05_what_a_stranger_asks_for_is_told_once_it_is_mailed() {
+    let app = TestApp::new();
+    let ann = app.signed_up(ANN);
+    app.auth().journal().flush();
+    app.sql("DELETE FROM events");
+    for path in ["/reset_password", "/unlock"] {
+        for email in [ANN, BOB] {
+            app.program().post(path, &[("email", email)]).is(200);
+        }
+    }
+    app.auth().journal().flush();
+    // Whoever asks must not feel whether there is such an account (D8).
+    assert_eq!(events(&read(&ann, "/account/history")), [json!(null); 0]);
+    app.mailbox();
+    let told = events(&read(&ann, "/account/history"));
+    let names: Vec<&Value> = told.iter().map(|event| &event["event"]).collect();
+    assert_eq!(names, ["unlock_mailed", "reset_mailed"]);
+    assert!(told.iter().all(|event| event["ip"].is_null() && event["device"].is_null()));
+    let page = ann.get("/account/history");
+    page.says("Somebody asked for a new password; the link was mailed to you.");
+    page.says("Somebody asked for a link past the limit on log-ins; it was mailed to you.");
+    // In the transaction that writes the mail: a commit more would tell that there was one.
+    app.sql("DELETE FROM events");
+    app.program().post("/reset_password", &[("email", ANN)]).is(200);
+    app.break_down("INSERT", "events", "disk I/O error");
+    assert!(app.service.worker.deliver_due(Timestamp::now()).is_err());
+    app.mend();
+}
+
+#[test]
+fn what_was_tried_too_often_on_a_device_of_theirs_is_told() {
+    let app = TestApp::with("limit_login = \"1/1h\"\nlimit_ask = \"1/1h\"", &[]);
+    let ann = app.signed_up(ANN);
+    let [wrong, change] = [
+        &[("password", "wrong harbour")][..],
+        &[("current_password", "wrong harbour"), ("new_password", "another harbour")],
+    ];
+    ann.post("/sudo", wrong).is(422);
+    let tries = [
+        ann.post("/sudo", wrong),
+        ann.put("/account/password", change),
+        ann.post("/account/email", &[("email", BOB)]),
+        ann.post("/account/email", &[("email", BOB)]),
+    ];
+    assert_eq!(tries.map(|answer| answer.status.code), [429, 429, 303, 429]);
+    app.auth().journal().flush();
+    let told = events(&read(&ann, "/account/history"));
+    let often = told.iter().filter(|event| event["event"] == "tried_too_often");
+    let times: i64 = often.map(|event| event["times"].as_i64().expect("a number")).sum();
+    assert_eq!(times, 3, "{told:?}");
+}
+
+#[test]
 fn what_came_often_at_one_moment_is_counted() {
     let app = TestApp::new();
     let ann = app.signed_up(ANN);

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use gatehouse::clock::Timestamp;
 use gatehouse::mail::messages::{
-    AddressWanted, AlreadyRegistered, ConfirmEmail, DeletionAsked, EmailChange, EmailChanged,
-    EmailConfirmed, Invitation, NewLogIn, PasswordChanged, PasswordReset, Test, Unlock,
+    AccountSecured, AddressGivenBack, AddressWanted, AlreadyRegistered, ConfirmEmail,
+    DeletionAsked, EmailChange, EmailChanged, EmailConfirmed, Invitation, NewLogIn,
+    PasswordChanged, PasswordReset, Test, Unlock,
 };
 use gatehouse::mail::transport::Parcel;
 use gatehouse::mail::{Letter, Messages};
@@ -191,6 +192,8 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         days: 7,
     };
     let test = Test { when: email.to_owned() };
+    let secured = secured(messages, email);
+    let given_back = given_back(email);
     let (email, link) = (email.to_owned(), messages.link("/unlock/0123"));
     let unlock = Unlock { email: email.clone(), link: link.clone(), minutes: 60 };
     let confirm = ConfirmEmail { email: email.clone(), link: link.clone(), hours: 24 };
@@ -229,6 +232,7 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         when: email.clone(),
         link: link.clone(),
         secure_url: link.clone(),
+        days: 7,
     };
     let invitation = Invitation { email, link, days: 7 };
     [
@@ -241,6 +245,8 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         ("address_wanted", messages.write(ANN, &wanted)),
         ("email_changed", messages.write(ANN, &new_address)),
         ("email_confirmed", messages.write(ANN, &confirmed)),
+        ("account_secured", messages.write(ANN, &secured)),
+        ("address_given_back", messages.write(ANN, &given_back)),
         ("new_log_in", messages.write(ANN, &log_in)),
         ("password_reset", messages.write(ANN, &reset)),
         ("password_changed", messages.write(ANN, &changed)),
@@ -248,6 +254,21 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
     ]
     .map(|(name, letter)| (name, letter.unwrap_or_else(|error| panic!("{name}: {error}"))))
     .into()
+}
+
+fn secured(messages: &Messages, email: &str) -> AccountSecured {
+    AccountSecured {
+        email: email.to_owned(),
+        given_back: true,
+        kept: true,
+        link: messages.link("/reset_password/0123"),
+        minutes: 30,
+        reset_url: messages.link("/reset_password"),
+    }
+}
+
+fn given_back(email: &str) -> AddressGivenBack {
+    AddressGivenBack { email: email.to_owned(), when: email.to_owned() }
 }
 
 #[test]

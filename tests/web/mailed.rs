@@ -27,6 +27,15 @@ impl TestApp {
     }
 }
 
+/// The path of the newest mailed link that begins with `path`, whoever it was mailed to.
+#[track_caller]
+pub fn mailed(app: &TestApp, path: &str) -> String {
+    let mails = app.mailbox();
+    let mut words = mails.iter().flat_map(|mail| mail.text.split_whitespace());
+    let found = words.find_map(|word| word.split_once(path));
+    format!("{path}{}", found.expect("a link").1)
+}
+
 /// The token at the end of a link.
 pub fn token_of(link: &str) -> &str {
     link.rsplit('/').next().expect("a token")

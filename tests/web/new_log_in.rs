@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 use gatehouse::accounts::login::LogIn;
+use gatehouse::accounts::operator::Operator;
 use gatehouse::accounts::session::{Beginning, Device};
 use gatehouse::clock::Timestamp;
 use gatehouse::db::schema::{outbox, tokens};
@@ -42,7 +43,7 @@ fn a_log_in_from_a_new_browser_is_told_and_one_click_undoes_it() {
     logs_in(&thief);
     let mails = app.mails_to(ANN);
     assert_eq!(mails.len(), 1);
-    for said in [ANN, "a browser that was not used for it before", "127.0.0.1", "Linux", "7 days"] {
+    for said in [ANN, "a browser that we did not know", "127.0.0.1", "Linux", "7 days"] {
         assert!(mails[0].text.contains(said), "{said}: {}", mails[0].text);
     }
     assert!(!mails[0].text.contains("failed"), "{}", mails[0].text);
@@ -62,6 +63,34 @@ fn the_first_log_in_is_its_owners() {
     app.program().post("/users", &[("email", ANN), ("password", PASSWORD)]).is(200);
     logs_in(&app.browser());
     assert_eq!(told(&app), 0);
+    logs_in(&app.browser());
+    assert_eq!(told(&app), 1);
+}
+
+#[test]
+fn one_to_an_account_that_no_browser_is_known_to_any_more_is_told() {
+    // It was unused for half a year, or a backup was put back; or an operator lifted a limit.
+    let purged = |app: &TestApp| app.sql("DELETE FROM devices");
+    let unlocked = |app: &TestApp| drop(Operator(app.auth()).unlock(ANN).expect("unlocked"));
+    for forget in [&purged as &dyn Fn(&TestApp), &unlocked] {
+        let app = TestApp::new();
+        app.signed_up(ANN);
+        forget(&app);
+        logs_in(&app.browser());
+        assert_eq!(told(&app), 0, "its first day");
+        app.sql(&format!("UPDATE users SET created_at = {}", (Timestamp::now() - DAY).millis()));
+        forget(&app);
+        let thief = app.browser();
+        logs_in(&thief);
+        assert_eq!(told(&app), 1);
+        logs_in(&thief);
+        assert_eq!(told(&app), 1, "it is known now");
+    }
+    // A clock that was wrong once silences nothing.
+    let app = TestApp::new();
+    app.signed_up(ANN);
+    let next_year = (Timestamp::now() + 365 * DAY).millis();
+    app.sql(&format!("UPDATE users SET created_at = {next_year}; DELETE FROM devices"));
     logs_in(&app.browser());
     assert_eq!(told(&app), 1);
 }
@@ -93,7 +122,7 @@ fn one_after_many_that_failed_is_told() {
     logs_in(&ann);
     let mail = &app.mails_to(ANN)[0];
     assert!(mail.text.contains("5 log-ins failed"), "{}", mail.text);
-    assert!(!mail.text.contains("not used for it before"), "{}", mail.text);
+    assert!(!mail.text.contains("did not know"), "{}", mail.text);
     assert_eq!(told(&app), 1);
 }
 

@@ -1,6 +1,7 @@
 //! One link in every mail that tells of something: it throws out whoever should not be there, and
 //! undoes what they did.
 
+mod mails; // what is mailed, and to whom
 mod reserved; // an address that its last owner may take back
 mod story; // a thief with a stolen cookie, and two clicks
 
@@ -236,7 +237,8 @@ fn b44_opening_the_link_changes_nothing_however_often() {
     }
     assert_eq!(app.dump(), before);
     secures(&app.browser(), &link).goes_to("/reset_password/sent");
-    app.browser().get(&link).is(403).says("This link no longer works");
+    let dead = app.browser().get(&link);
+    dead.is(403).says("This link no longer works").says("is kept when you log in before its day");
 }
 
 #[test]

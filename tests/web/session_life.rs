@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use gatehouse::accounts::session::{Beginning, Session};
+use gatehouse::accounts::session::{Beginning, Device, Session};
 use gatehouse::accounts::user::{User, UserKey, find_user_by};
 use gatehouse::clock::Timestamp;
 use gatehouse::db::schema::{sessions, users};
@@ -37,7 +37,7 @@ fn find(app: &TestApp, id: &str, now: Timestamp) -> Option<Session> {
 #[track_caller]
 fn touch(app: &TestApp, id: &str, now: Timestamp) {
     let session = find(app, id, now).expect("alive");
-    app.wait(app.auth().touch_session(&session, now)).expect("touched");
+    app.wait(app.auth().touch_session(&session, &Device::default(), now)).expect("touched");
 }
 
 #[track_caller]

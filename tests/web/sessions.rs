@@ -1,5 +1,7 @@
 //! Where somebody is logged in: the list, the end of one device's session, and whose they are.
 
+mod last_use; // where from
+
 use gatehouse::accounts::session::Session;
 use gatehouse::audit::journal::Row;
 use gatehouse::clock::Timestamp;
@@ -204,6 +206,14 @@ fn ending_the_session_in_use_is_logging_out() {
     ann.get("/").says("You are logged out.");
     assert_eq!(times(&app, "logged_out"), 1);
     assert_eq!(times(&app, "session_ended"), 0);
+
+    // A program hears what its neighbours say, and follows no redirect to a front page.
+    let program = app.program();
+    program.post("/sessions", &[("email", ANN), ("password", PASSWORD)]).is(200);
+    let own = list(&program).into_iter().find(|session| session["current"] == true);
+    let own = path(own.expect("this one")["id"].as_str().expect("text"));
+    program.delete(&own).is(200).json_is(&json!({ "message": "logged out" }));
+    program.get("/profile").is(403);
 }
 
 #[test]

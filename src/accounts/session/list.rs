@@ -22,7 +22,11 @@ impl Session {
 }
 
 /// The live sessions of `user`, the one used last first.
-fn of_user(conn: &mut AnyConnection, user: i64, now: Timestamp) -> QueryResult<Vec<Session>> {
+pub(in crate::accounts) fn sessions_of(
+    conn: &mut AnyConnection,
+    user: i64,
+    now: Timestamp,
+) -> QueryResult<Vec<Session>> {
     sessions::table
         .filter(sessions::user_id.eq(user))
         .filter(sessions::expires_at.gt(now).and(sessions::last_seen_at.le(now + SKEW)))
@@ -34,7 +38,7 @@ fn of_user(conn: &mut AnyConnection, user: i64, now: Timestamp) -> QueryResult<V
 impl Auth {
     /// Where `user` is signed in, the device used last first.
     pub async fn sessions_of(&self, user: i64, now: Timestamp) -> Result<Vec<Session>, DbError> {
-        self.db.read(move |conn| Ok(of_user(conn, user, now)?)).await
+        self.db.read(move |conn| Ok(sessions_of(conn, user, now)?)).await
     }
 
     /// Ends the session that `user` calls by that handle; false when none of theirs has it.
@@ -48,7 +52,7 @@ impl Auth {
         self.db
             .write(move |conn| {
                 // Among the asker's own alone, so that nobody can ask for another's (B-39).
-                let own = of_user(conn, user, now)?;
+                let own = sessions_of(conn, user, now)?;
                 let Some(session) = own.into_iter().find(|session| session.handle() == handle)
                 else {
                     return Ok(false);

@@ -10,7 +10,7 @@ use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, Response};
 
-use super::client::source;
+use super::client::{device, source};
 use super::error::WebError;
 use super::{Site, door_cookie, session_cookie};
 use crate::accounts::Auth;
@@ -136,8 +136,9 @@ impl Fairing for TouchSessions {
         let session = found.as_ref().map(|found| &found.session);
         let session = session.filter(|session| session.wants_touch(now)).cloned();
         if let (Some(session), Some(auth)) = (session, request.rocket().state::<Auth>().cloned()) {
+            let device = device(&source(request));
             rocket::tokio::spawn(async move {
-                if let Err(error) = auth.touch_session(&session, now).await {
+                if let Err(error) = auth.touch_session(&session, &device, now).await {
                     log::warn!("a session's last use was not written down: {error}");
                 }
             });

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::mailed_link::{MailedLink, TokenForm};
 use super::sudo::{self, Deed};
-use super::{AddressForm, limited};
+use super::{AddressForm, owner_limited};
 use crate::accounts::Auth;
 use crate::accounts::email_change::AskError;
 use crate::accounts::mailed_token::{LinkError, Purpose};
@@ -65,7 +65,7 @@ pub(super) async fn ask(owner: &Owner<'_>, email: String) -> Result<Reply, WebEr
             return Ok(ask_again(&Refused::keeping(email, errors)));
         }
         Err(AskError::Limited(why)) => {
-            return Ok(limited(&owner.client, why, "/account/email", None));
+            return Ok(owner_limited(owner, &why, "/account/email"));
         }
         Err(AskError::Db(error)) => return Err(error.into()),
     }

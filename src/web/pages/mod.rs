@@ -33,6 +33,7 @@ use serde_json::json;
 
 use super::client::Client;
 use super::error::{WebError, told_to_wait};
+use super::guards::Owner;
 use super::input::{Fields, Form, WITHOUT_PASSWORD};
 use super::notice::{self, Notice};
 use super::reply::{Page, Reply, message, wants_page};
@@ -102,11 +103,17 @@ impl Farewell {
 }
 
 /// This browser's session has just ended, as its owner wished.
-fn farewell(user: i64, jar: &CookieJar<'_>, site: &Site, client: &Client<'_>) -> Farewell {
+fn farewell(
+    user: i64,
+    jar: &CookieJar<'_>,
+    site: &Site,
+    client: &Client<'_>,
+    reply: Reply,
+) -> Farewell {
     audit::record(Event::LoggedOut, Some(user), &client.source);
     session_cookie::remove(jar, site);
     notice::leave(jar, site, Notice::LoggedOut);
-    Farewell::new(Reply::redirect("/"))
+    Farewell::new(reply)
 }
 
 /// A form that means nothing to somebody who is signed in; a program hears what it would anyway.
@@ -134,7 +141,18 @@ async fn dead_link(
 
 /// Tried too often: how long to wait, the way back, and for a log-in the way past the limit.
 fn limited(client: &Client<'_>, limited: Limited, back: &str, unlock: Option<&str>) -> Reply {
-    let seconds = told_to_wait(&client.source, client.answer, &limited);
+    let seconds = told_to_wait(&client.source, client.answer, &limited, None);
+    wait(seconds, back, unlock)
+}
+
+/// The same for somebody who is signed in, and sees it in their history.
+fn owner_limited(owner: &Owner<'_>, limited: &Limited, back: &str) -> Reply {
+    let Owner { user, client, .. } = owner;
+    let seconds = told_to_wait(&client.source, client.answer, limited, Some(user.id));
+    wait(seconds, back, None)
+}
+
+fn wait(seconds: u64, back: &str, unlock: Option<&str>) -> Reply {
     let status = Status::TooManyRequests;
     let page = Page::new("limited")
         .with("seconds", seconds)

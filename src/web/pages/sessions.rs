@@ -14,6 +14,7 @@ use crate::web::error::WebError;
 use crate::web::guards::Owner;
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
+use crate::web::sighting::place_in_words;
 use crate::web::words;
 
 /// Another device's session ended, or this one's.
@@ -39,7 +40,7 @@ fn for_page(owner: &Owner<'_>, session: &Session) -> Value {
         "current": session.id == owner.session.id,
         "device": words::device(&session.user_agent),
         "ip": session.ip,
-        "place": owner.auth.place_of(&session.ip),
+        "place": place_in_words(owner, &session.ip),
         "first_seen": session.created_at.in_words_of(zone),
         "last_seen": session.last_seen_at.in_words_of(zone),
     })
@@ -68,7 +69,8 @@ pub async fn submit_end(owner: Owner<'_>, id: &str) -> Result<Ended, WebError> {
         return sudo::proven(deed, &owner).await.map(Ended::Other);
     }
     owner.auth.end_session_of(owner.user.id, id, Timestamp::now()).await?;
-    Ok(Ended::This(farewell(owner.user.id, owner.jar, owner.site, &owner.client)))
+    let told = Reply::see_other("/", (Status::Ok, message(words::LOGGED_OUT)));
+    Ok(Ended::This(farewell(owner.user.id, owner.jar, owner.site, &owner.client, told)))
 }
 
 /// Carries out [`Deed::EndSession`]. Another's id is answered as one that nobody has.

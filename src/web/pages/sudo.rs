@@ -194,7 +194,7 @@ pub fn refuse(
         }
         ProveError::Overtaken => Ok(Refusal::Over(thrown_out(owner, Notice::LoggedOut))),
         ProveError::Limited(limited) => {
-            Ok(Refusal::Over(super::limited(&owner.client, limited, here, None)))
+            Ok(Refusal::Over(super::owner_limited(owner, &limited, here)))
         }
         ProveError::Broken(cause) => Err(cause.into()),
     }

@@ -18,9 +18,13 @@ pub fn event(event: Option<Event>) -> &'static str {
         Event::LogInFailed => "A log-in failed: the password was wrong.",
         Event::LoggedOut => "Log-out.",
         Event::UnlockAsked => "A link past the limit on log-ins was asked for.",
+        Event::UnlockMailed => {
+            "Somebody asked for a link past the limit on log-ins; it was mailed to you."
+        }
         Event::Unlocked => "A link past the limit on log-ins was used.",
         Event::UnlockRefused => "A link past the limit on log-ins no longer worked.",
         Event::ResetAsked => "A link to a new password was asked for.",
+        Event::ResetMailed => "Somebody asked for a new password; the link was mailed to you.",
         Event::ResetOpened => "A link to a new password was opened.",
         Event::ResetRefused => "A link to a new password no longer worked.",
         Event::PasswordChanged => "The password was changed.",

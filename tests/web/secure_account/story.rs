@@ -2,12 +2,14 @@
 //! account is as before.
 
 use gatehouse::accounts::password::LOCKED;
+use rocket::http::Method::Get;
 
 use super::{ANN, NEW_PASSWORD, PASSWORD, asks, confirms, left, resets, user};
 use crate::app::TestApp;
 use crate::mailed::token_of;
 
 const THIEF: &str = "eve@thief.example";
+const JSON: (&str, &str) = ("Accept", "application/json");
 
 #[test]
 fn a_thief_with_a_stolen_cookie_is_thrown_out_with_two_clicks() {
@@ -20,6 +22,11 @@ fn a_thief_with_a_stolen_cookie_is_thrown_out_with_two_clicks() {
     asks(&thief, THIEF);
     confirms(&thief, &app.link_to(THIEF, "email_change")).goes_to("/profile");
     thief.get("/profile").is(200).says(THIEF);
+    // All that is stored about her is the thief's to read for as long as the proof is fresh.
+    let export = || thief.send(Get, "/account/export.json", &[JSON], Vec::new());
+    export().is(200).says(THIEF);
+    let details = [("display_name", "Eve"), ("time_zone", "Europe/Berlin")];
+    thief.put("/account/details", &details).goes_to("/profile");
     let program = app.program();
     program.post("/reset_password", &[("email", THIEF)]).is(200);
     let reset = app.link_to(THIEF, "reset_password");
@@ -30,11 +37,16 @@ fn a_thief_with_a_stolen_cookie_is_thrown_out_with_two_clicks() {
     // Nor can her address be made another account's, so that it could not be given back.
     program.post("/users", &[("email", ANN), ("password", PASSWORD)]).is(400);
 
+    app.sql("UPDATE sessions SET authenticated_at = authenticated_at - 660000");
+    export().is(403).does_not_say(THIEF);
+
     let owner = app.browser();
     owner.get(&app.link_to(ANN, "secure_account")).goes_to("/secure_account/confirm");
+    owner.get("/secure_account/confirm").is(200).says("name and time zone stay as they are");
     owner.post("/secure_account/confirm", &[]).goes_to("/reset_password/sent");
 
     thief.get("/profile").goes_to("/login?next=/profile");
+    export().is(403).does_not_say(THIEF);
     thief.post("/account/email", &[("email", THIEF)]).goes_to("/login");
     ann.get("/profile").goes_to("/login?next=/profile");
     for link in [&reset, &unlock, &change] {
@@ -54,6 +66,7 @@ fn a_thief_with_a_stolen_cookie_is_thrown_out_with_two_clicks() {
     resets(&app, ANN);
     owner.post("/sessions", &[("email", ANN), ("password", NEW_PASSWORD)]).goes_to("/profile");
     owner.get("/profile").is(200).says(ANN).does_not_say(THIEF);
+    owner.get("/account/details").is(200).says("Eve");
     let events = app.events_of(Some(1));
     for event in ["email_change_asked", "email_changed", "account_secured", "password_changed"] {
         assert!(events.contains(&event.to_owned()), "{event}: {events:?}");
