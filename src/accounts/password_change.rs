@@ -86,7 +86,7 @@ impl Auth {
         let known_device = device::remember(conn, proof.known_device.as_deref(), user.id, now)?;
         if !keep_others {
             end_other_sessions(conn, &proof.session)?;
-            device::forget_others(conn, user.id, &known_device)?;
+            device::forget_others(conn, user.id, Some(&known_device))?;
         }
         let limits = &self.config.sessions;
         let id = renew_session(conn, &proof.session, &proof.device, limits, now)?;

@@ -19,6 +19,7 @@ pub enum Notice {
     SentAgain,
     FormGone,
     GuessedAt,
+    Overtaken,
     PasswordChanged,
     PasswordChangedOthersEnded,
     OthersLoggedOut,
@@ -32,7 +33,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -40,6 +41,7 @@ impl Notice {
         Self::SentAgain,
         Self::FormGone,
         Self::GuessedAt,
+        Self::Overtaken,
         Self::PasswordChanged,
         Self::PasswordChangedOthersEnded,
         Self::OthersLoggedOut,
@@ -61,6 +63,7 @@ impl Notice {
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
             Self::GuessedAt => "guessed_at",
+            Self::Overtaken => "overtaken",
             Self::PasswordChanged => "password_changed",
             Self::PasswordChangedOthersEnded => "password_changed_others_ended",
             Self::OthersLoggedOut => "others_logged_out",

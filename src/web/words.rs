@@ -73,6 +73,9 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::Overtaken => {
+            "You were logged out elsewhere, or your password was changed: nothing was done here."
+        }
         Notice::PasswordChanged => "Your password is changed.",
         Notice::PasswordChangedOthersEnded => {
             "Your password is changed. All other devices are logged out."

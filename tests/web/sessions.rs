@@ -364,3 +364,27 @@ fn a_place_is_told_where_a_file_tells_it() {
         device.get("/account/history").says(&format!("{ip}, {said}"));
     }
 }
+
+#[test]
+fn b33_what_the_other_devices_began_ends_with_them() {
+    use diesel::prelude::*;
+    use gatehouse::db::schema::devices;
+
+    for mailed in [true, false] {
+        let app = TestApp::new();
+        let ann = app.signed_up(ANN);
+        let thief = on(&app, PHONE);
+        let new = "thief@example.com";
+        thief.post("/account/email", &[("email", new)]).goes_to("/account/email/sent");
+        let link = mailed.then(|| app.link_to(new, "email_change"));
+        ann.delete("/account/sessions").goes_to("/account/sessions");
+        match link {
+            Some(link) => {
+                thief.get(&link).is(403);
+            }
+            None => assert!(app.mails_to(new).is_empty(), "what waits is withdrawn"),
+        }
+        let known: QueryResult<i64> = devices::table.count().get_result(&mut app.database());
+        assert_eq!(known, Ok(1), "this browser alone is known");
+    }
+}

@@ -43,10 +43,8 @@ pub async fn submit(owner: Owner<'_>) -> Result<Reply, WebError> {
 
 /// Every device is logged out, this one too.
 pub async fn carry_out(owner: &Owner<'_>) -> Result<Reply, WebError> {
-    let asked = owner.auth.ask_for_deletion(&owner.user, Timestamp::now()).await?;
-    let Some(delete_at) = asked else {
-        return Ok(sudo::thrown_out(owner, Notice::LoggedOut));
-    };
+    let asked = owner.auth.ask_for_deletion(&owner.user, &owner.session, Timestamp::now()).await?;
+    let Some(delete_at) = asked else { return Ok(sudo::overtaken(owner)) };
     owner.record(Event::DeletionAsked);
     session_cookie::remove(owner.jar, owner.site);
     notice::leave(owner.jar, owner.site, Notice::DeletionAsked);

@@ -76,7 +76,8 @@ pub async fn proven(deed: Deed, owner: &Owner<'_>) -> Result<Reply, WebError> {
     }
     if owner.browser {
         let form = serde_json::to_vec(&deed).expect("text always becomes JSON");
-        let secret = owner.auth.keep_form(&owner.session, &form, now).await?;
+        let kept = owner.auth.keep_form(&owner.user, &owner.session, &form, now).await?;
+        let Some(secret) = kept else { return Ok(overtaken(owner)) };
         private_cookie::set(owner.jar, owner.site, COOKIE, secret, Some(FORM_LIFETIME));
     }
     Ok(Reply::see_other("/sudo", (Status::Forbidden, message(words::PROVE_FIRST))))
@@ -192,7 +193,7 @@ pub fn refuse(
             }
             Ok(Refusal::TryAgain(FieldErrors::one(field, FieldError::WrongPassword)))
         }
-        ProveError::Overtaken => Ok(Refusal::Over(thrown_out(owner, Notice::LoggedOut))),
+        ProveError::Overtaken => Ok(Refusal::Over(overtaken(owner))),
         ProveError::Limited(limited) => {
             Ok(Refusal::Over(super::limited(&owner.client, limited, here, None)))
         }
@@ -200,8 +201,13 @@ pub fn refuse(
     }
 }
 
+/// Nothing was done: since the request came in its session has ended, or the password changed.
+pub fn overtaken(owner: &Owner<'_>) -> Reply {
+    thrown_out(owner, Notice::Overtaken)
+}
+
 /// This browser's session is over.
-pub fn thrown_out(owner: &Owner<'_>, notice: Notice) -> Reply {
+fn thrown_out(owner: &Owner<'_>, notice: Notice) -> Reply {
     session_cookie::remove(owner.jar, owner.site);
     notice::leave(owner.jar, owner.site, notice);
     Reply::see_other("/login", (Status::Forbidden, message(words::FORBIDDEN)))

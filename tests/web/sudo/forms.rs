@@ -47,8 +47,8 @@ fn a_form_waits_sealed() {
     let app = TestApp::new();
     let found = session_of(&app);
     let canary = b"the address of a canary";
-    let kept = app.auth().keep_form(&found.1, canary, Timestamp::now());
-    let key = app.wait(kept).expect("kept");
+    let kept = app.auth().keep_form(&found.0, &found.1, canary, Timestamp::now());
+    let key = app.wait(kept).expect("kept").expect("signed in");
     let raw = app.raw_database();
     assert!(!raw.windows(canary.len()).any(|window| window == canary), "it waits in clear");
     assert!(!raw.windows(key.len()).any(|window| window == key.as_bytes()), "so does its secret");
@@ -110,9 +110,9 @@ fn b33_a_form_waits_for_ten_minutes() {
             phone.get("/profile").is(303);
         }
     }
-    let (_, session) = session(&app);
+    let (user, session) = app.session(ANN);
     let now = Timestamp::now();
-    app.wait(app.auth().keep_form(&session, b"a form", now)).expect("kept");
+    app.wait(app.auth().keep_form(&user, &session, b"a form", now)).expect("kept").expect("there");
     assert_eq!(app.wait(app.auth().purge_forms(now + FRESH - MILLISECOND)).expect("purged"), 0);
     assert_eq!(app.wait(app.auth().purge_forms(now + FRESH)).expect("purged"), 1);
 }
@@ -161,8 +161,9 @@ fn a_form_that_cannot_be_read_is_gone_and_says_so() {
     }
     // Sealed under another secret_key.
     let now = Timestamp::now();
-    let found = session(&app);
-    let key = app.wait(app.auth().keep_form(&found.1, b"a form", now)).expect("kept");
+    let found = app.session(ANN);
+    let kept = app.auth().keep_form(&found.0, &found.1, b"a form", now);
+    let key = app.wait(kept).expect("kept").expect("signed in");
     let other_key = [("ROCKET_SECRET_KEY", "X585yOrPPP3I7BLcoZXNdCs0i00dv/BpGmixDa5mRCs=")];
     let other = Service::open(&TestApp::config(&app.folder, "", &other_key)).expect("opens");
     let there = other.auth.find_form(&found.1, &key, now);
