@@ -8,6 +8,7 @@ use super::auth::Auth;
 use super::mailed_token::{self, MailedToken, Purpose};
 use super::session::{Session, end_all_sessions};
 use super::sudo::{still_there, unchanged};
+use super::throttle::{Deed, TakeError};
 use super::user::{User, UserChanges, update_user};
 use crate::clock::Timestamp;
 use crate::db::schema::users;
@@ -25,7 +26,8 @@ impl Auth {
         user: &User,
         session: &Session,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, DbError> {
+    ) -> Result<Option<Timestamp>, TakeError> {
+        self.take_for_owner(Deed::AskDeletion, user.id, now).await?;
         let (auth, user, session) = (self.clone(), user.clone(), session.clone());
         let ask = move |conn: &mut AnyConnection| {
             // Of two that ask at once the first has said when, and its mail holds the link.
@@ -38,7 +40,7 @@ impl Auth {
                 None => Ok(None),
             }
         };
-        let delete_at = self.db.write(ask).await?;
+        let delete_at = self.db.write::<_, DbError>(ask).await?;
         self.bell.ring();
         Ok(delete_at)
     }

@@ -73,6 +73,7 @@ impl Auth {
         now: Timestamp,
     ) -> Result<(), AskError> {
         let email = self.check_new_address(user, email).map_err(AskError::Invalid)?;
+        self.take_for_owner(Deed::ChangeEmail, user.id, now).await?;
         self.take_for_client(Deed::ChangeEmail, ip, now).await?;
         let wish = Content::Wish { email: email.as_typed().to_owned() };
         let end = now + Purpose::EmailChange.lifetime();

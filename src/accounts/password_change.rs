@@ -7,7 +7,7 @@ use super::auth::Auth;
 use super::new_password::How;
 use super::session::{NewSession, end_other_sessions, renew_session};
 use super::sudo::{Proof, ProveError, unchanged};
-use super::throttle::Bucket;
+use super::throttle::{Bucket, Deed};
 use super::user::{UserChanges, update_user};
 use super::{Broken, FieldError, FieldErrors, device};
 use crate::clock::Timestamp;
@@ -64,6 +64,8 @@ impl Auth {
             let errors = FieldErrors::one("new_password", FieldError::Password(error));
             return Err(ChangePasswordError::Invalid(errors));
         }
+        let counted = self.take_for_owner(Deed::ChangePassword, user.id, now).await;
+        counted.map_err(ProveError::from)?;
         let hash = self.hasher.hash(&change.new_password, &client).await?;
         let auth = self.clone();
         let replace = move |conn: &mut AnyConnection| auth.replace(conn, &change, &hash, now);

@@ -18,6 +18,7 @@ pub enum Notice {
     Unlocked,
     SentAgain,
     FormGone,
+    NothingWaits,
     GuessedAt,
     Overtaken,
     PasswordChanged,
@@ -33,13 +34,14 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
         Self::Unlocked,
         Self::SentAgain,
         Self::FormGone,
+        Self::NothingWaits,
         Self::GuessedAt,
         Self::Overtaken,
         Self::PasswordChanged,
@@ -62,6 +64,7 @@ impl Notice {
             Self::Unlocked => "unlocked",
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
+            Self::NothingWaits => "nothing_waits",
             Self::GuessedAt => "guessed_at",
             Self::Overtaken => "overtaken",
             Self::PasswordChanged => "password_changed",

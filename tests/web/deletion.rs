@@ -349,3 +349,17 @@ fn b73_who_comes_back_while_the_account_goes_is_in_or_it_is_gone() {
         }
     }
 }
+
+#[test]
+fn b18_asking_and_coming_back_again_and_again_has_to_wait() {
+    let app = TestApp::with("limit_ask = \"2/1h\"", &[]);
+    let ann = app.signed_up(ANN);
+    for _ in 0..2 {
+        ann.post("/account/deletion", &[]).goes_to("/");
+        ann.post("/sessions", &PAIR).goes_to("/profile");
+    }
+    ann.post("/account/deletion", &[]).is(429).says("href=\"&#x2F;account&#x2F;deletion\"");
+    ann.get("/profile").is(200);
+    assert_eq!(delete_at(&app, ANN), None);
+    assert_eq!(app.links_to(ANN, "keep_account").len(), 2);
+}

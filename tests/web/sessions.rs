@@ -204,6 +204,13 @@ fn ending_the_session_in_use_is_logging_out() {
     ann.get("/").says("You are logged out.");
     assert_eq!(times(&app, "logged_out"), 1);
     assert_eq!(times(&app, "session_ended"), 0);
+
+    let program = app.program();
+    program.post("/sessions", &[("email", ANN), ("password", PASSWORD)]).is(200);
+    let own = list(&program).into_iter().find(|session| session["current"] == true);
+    let own = path(own.expect("this one")["id"].as_str().expect("text"));
+    program.delete(&own).is(200).json_is(&json!({ "message": "that device is logged out" }));
+    program.get("/profile").is(403);
 }
 
 #[test]

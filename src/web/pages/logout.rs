@@ -31,7 +31,7 @@ pub async fn submit(
     if let (Some(signed_in), Some(id)) = (visitor.0, session_cookie::get(jar, site))
         && auth.destroy_session(&id).await?
     {
-        return Ok(farewell(signed_in.user.id, jar, site, &client));
+        return Ok(farewell(Reply::redirect("/"), signed_in.user.id, jar, site, &client));
     }
     session_cookie::remove(jar, site);
     // Nobody was signed in: a browser is where it wanted to be, a program is told.

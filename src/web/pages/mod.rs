@@ -102,11 +102,17 @@ impl Farewell {
 }
 
 /// This browser's session has just ended, as its owner wished.
-fn farewell(user: i64, jar: &CookieJar<'_>, site: &Site, client: &Client<'_>) -> Farewell {
+fn farewell(
+    reply: Reply,
+    user: i64,
+    jar: &CookieJar<'_>,
+    site: &Site,
+    client: &Client<'_>,
+) -> Farewell {
     audit::record(Event::LoggedOut, Some(user), &client.source);
     session_cookie::remove(jar, site);
     notice::leave(jar, site, Notice::LoggedOut);
-    Farewell::new(Reply::redirect("/"))
+    Farewell::new(reply)
 }
 
 /// A form that means nothing to somebody who is signed in; a program hears what it would anyway.

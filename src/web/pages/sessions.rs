@@ -68,7 +68,8 @@ pub async fn submit_end(owner: Owner<'_>, id: &str) -> Result<Ended, WebError> {
         return sudo::proven(deed, &owner).await.map(Ended::Other);
     }
     owner.auth.end_session_of(&owner.user, &owner.session, id, Timestamp::now()).await?;
-    Ok(Ended::This(farewell(owner.user.id, owner.jar, owner.site, &owner.client)))
+    let reply = Reply::see_other("/", (Status::Ok, message(words::SESSION_ENDED)));
+    Ok(Ended::This(farewell(reply, owner.user.id, owner.jar, owner.site, &owner.client)))
 }
 
 /// Carries out [`Deed::EndSession`]. Another's id is answered as one that nobody has.
