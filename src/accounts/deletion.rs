@@ -6,8 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
 use super::mailed_token::{self, MailedToken, Purpose};
-use super::session::end_all_sessions;
-use super::sudo::unchanged;
+use super::session::{Session, end_all_sessions};
+use super::sudo::{still_there, unchanged};
+use super::throttle::{Deed, TakeError};
 use super::user::{User, UserChanges, update_user};
 use crate::clock::Timestamp;
 use crate::db::schema::users;
@@ -18,15 +19,28 @@ use crate::mail::{Kind, Letter};
 
 impl Auth {
     /// Sets the day on which the account is erased, logs out every device and tells the owner by
-    /// mail, with a link that keeps the account. None when the password is another one by now.
+    /// mail, with a link that keeps the account. None when the session is over, or the password
+    /// another one, by now.
     pub async fn ask_for_deletion(
         &self,
         user: &User,
+        session: &Session,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, DbError> {
-        let (auth, user) = (self.clone(), user.clone());
-        let ask = move |conn: &mut AnyConnection| auth.ask_in(conn, &user, now);
-        let delete_at = self.db.write(ask).await?;
+    ) -> Result<Option<Timestamp>, TakeError> {
+        self.take_for_owner(Deed::AskDeletion, user.id, now).await?;
+        let (auth, user, session) = (self.clone(), user.clone(), session.clone());
+        let ask = move |conn: &mut AnyConnection| {
+            // Of two that ask at once the first has said when, and its mail holds the link.
+            let leaving = unchanged(conn, &user)?.and_then(|user| user.delete_at);
+            if leaving.is_some() {
+                return Ok(leaving);
+            }
+            match still_there(conn, &user, &session)? {
+                Some(user) => auth.ask_in(conn, &user, now).map(Some),
+                None => Ok(None),
+            }
+        };
+        let delete_at = self.db.write::<_, DbError>(ask).await?;
         self.bell.ring();
         Ok(delete_at)
     }
@@ -36,12 +50,7 @@ impl Auth {
         conn: &mut AnyConnection,
         user: &User,
         now: Timestamp,
-    ) -> Result<Option<Timestamp>, DbError> {
-        let Some(user) = unchanged(conn, user)? else { return Ok(None) };
-        // Of two that ask at once the first has said when, and its mail holds the link.
-        if user.delete_at.is_some() {
-            return Ok(user.delete_at);
-        }
+    ) -> Result<Timestamp, DbError> {
         let delete_at = now + self.config.deletion_grace;
         let changes = UserChanges {
             delete_at: Some(Some(delete_at)),
@@ -54,10 +63,10 @@ impl Auth {
         end_all_sessions(conn, user.id)?;
         mailed_token::void_all(conn, user.id)?;
         outbox::withdraw_links(conn, user.id)?;
-        let notice = Content::Letter(self.deletion_notice(conn, &user, delete_at, now)?);
+        let notice = Content::Letter(self.deletion_notice(conn, user, delete_at, now)?);
         let note = Note::dying_to_user(Kind::DeletionAsked, user.id, delete_at);
         self.outbox.add(conn, &note, &notice, now)?;
-        Ok(Some(delete_at))
+        Ok(delete_at)
     }
 
     fn deletion_notice(

@@ -1,6 +1,8 @@
 //! Details: what an owner wants to be called, and the zone whose times they are shown.
 
 use super::auth::Auth;
+use super::session::Session;
+use super::sudo::still_there;
 use super::user::{User, UserChanges, update_user};
 use super::{FieldError, FieldErrors};
 use crate::clock::zone;
@@ -84,14 +86,26 @@ fn is_ignorable(c: char) -> bool {
 }
 
 impl Auth {
-    /// Writes down what the owner wants now.
-    pub async fn change_details(&self, user: i64, details: Details) -> Result<(), DbError> {
+    /// Writes down what the owner wants now; false when they are not signed in any more.
+    pub async fn change_details(
+        &self,
+        user: &User,
+        session: &Session,
+        details: Details,
+    ) -> Result<bool, DbError> {
         let changes = UserChanges {
             display_name: Some(details.display_name),
             time_zone: Some(details.time_zone),
             ..UserChanges::default()
         };
-        self.db.write(move |conn| Ok(update_user(conn, user, &changes)?)).await
+        let (user, session) = (user.clone(), session.clone());
+        self.db
+            .write(move |conn| {
+                let Some(user) = still_there(conn, &user, &session)? else { return Ok(false) };
+                update_user(conn, user.id, &changes)?;
+                Ok(true)
+            })
+            .await
     }
 }
 

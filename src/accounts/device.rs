@@ -68,8 +68,13 @@ pub(super) fn forget_all(conn: &mut AnyConnection, user: i64) -> QueryResult<()>
     diesel::delete(devices::table.filter(devices::user_id.eq(user))).execute(conn).map(drop)
 }
 
-/// Forgets every device of `user` but the one with that secret.
-pub(super) fn forget_others(conn: &mut AnyConnection, user: i64, secret: &str) -> QueryResult<()> {
+/// Forgets every device of `user` but the one with that secret, if there is any.
+pub(super) fn forget_others(
+    conn: &mut AnyConnection,
+    user: i64,
+    secret: Option<&str>,
+) -> QueryResult<()> {
+    let Some(secret) = secret else { return forget_all(conn, user) };
     let others = devices::user_id.eq(user).and(devices::id.ne(fingerprint(secret)));
     diesel::delete(devices::table.filter(others)).execute(conn).map(drop)
 }

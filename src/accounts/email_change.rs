@@ -2,12 +2,15 @@
 //! it and can undo it.
 
 use diesel::prelude::*;
+use diesel::result::Error as QueryError;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::Auth;
 use super::email::Email;
 use super::mailed_token::{self, LinkError, MailedToken, Purpose};
 use super::secure_account::{is_taken, note, owner_of, reserved, set_address};
+use super::session::Session;
+use super::sudo::still_there;
 use super::throttle::{Deed, Limited, TakeError};
 use super::user::{User, UserKey, find_user_by};
 use super::{FieldError, FieldErrors};
@@ -23,10 +26,19 @@ use crate::mail::{Kind, Letter};
 pub enum AskError {
     #[error("refused fields")]
     Invalid(FieldErrors),
+    /// The session is over, or the password another one, by now.
+    #[error("overtaken")]
+    Overtaken,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<QueryError> for AskError {
+    fn from(error: QueryError) -> Self {
+        DbError::from(error).into()
+    }
 }
 
 impl From<TakeError> for AskError {
@@ -55,21 +67,24 @@ impl Auth {
     pub async fn ask_for_email_change(
         &self,
         user: &User,
+        session: &Session,
         email: &str,
         ip: &str,
         now: Timestamp,
     ) -> Result<(), AskError> {
         let email = self.check_new_address(user, email).map_err(AskError::Invalid)?;
+        self.take_for_owner(Deed::ChangeEmail, user.id, now).await?;
         self.take_for_client(Deed::ChangeEmail, ip, now).await?;
         let wish = Content::Wish { email: email.as_typed().to_owned() };
         let end = now + Purpose::EmailChange.lifetime();
         let note = Note::dying_to_user(Kind::EmailChange, user.id, end);
-        let (outbox, id) = (self.outbox.clone(), user.id);
+        let (outbox, user, session) = (self.outbox.clone(), user.clone(), session.clone());
         self.db
             .write(move |conn| {
-                mailed_token::void(conn, Purpose::EmailChange, id)?;
-                outbox::withdraw(conn, id, Kind::EmailChange)?;
-                outbox.add(conn, &note, &wish, now).map_err(DbError::from)
+                let user = still_there(conn, &user, &session)?.ok_or(AskError::Overtaken)?;
+                mailed_token::void(conn, Purpose::EmailChange, user.id)?;
+                outbox::withdraw(conn, user.id, Kind::EmailChange)?;
+                outbox.add(conn, &note, &wish, now).map_err(AskError::from)
             })
             .await?;
         self.bell.ring();

@@ -114,12 +114,25 @@ impl Operator<'_> {
     }
 
     /// Keeps the owner out from now on: no log-in, no session, no link lets them in (ASVS 7.4.2).
+    /// Links that are out are void even when the account is enabled again, but for those that undo
+    /// what somebody else did: why it was disabled may be who got them.
     pub fn disable(&self, who: &str, now: Timestamp) -> Result<User, OperatorError> {
         let user = self.0.db.write_blocking(|conn| {
             let user = find(conn, who)?;
             // The first time is the one to know.
             let since = user.disabled_at.unwrap_or(now);
             end_all_sessions(conn, user.id)?;
+            mailed_token::void_all(conn, user.id)?;
+            for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
+                outbox::withdraw(conn, user.id, kind)?;
+            }
+            let changes = UserChanges {
+                reset_token: Some(None),
+                reset_asked_at: Some(None),
+                reset_email: Some(None),
+                ..UserChanges::default()
+            };
+            update_user(conn, user.id, &changes)?;
             change_disabled(conn, user.id, Some(since))
         })?;
         self.record(Event::AccountDisabled, Some(user.id));

@@ -7,7 +7,7 @@ use super::auth::Auth;
 use super::new_password::How;
 use super::session::{NewSession, end_other_sessions, renew_session};
 use super::sudo::{Proof, ProveError, unchanged};
-use super::throttle::Bucket;
+use super::throttle::{Bucket, Deed};
 use super::user::{UserChanges, update_user};
 use super::{Broken, FieldError, FieldErrors, device};
 use crate::clock::Timestamp;
@@ -64,6 +64,8 @@ impl Auth {
             let errors = FieldErrors::one("new_password", FieldError::Password(error));
             return Err(ChangePasswordError::Invalid(errors));
         }
+        let counted = self.take_for_owner(Deed::ChangePassword, user.id, now).await;
+        counted.map_err(ProveError::from)?;
         let hash = self.hasher.hash(&change.new_password, &client).await?;
         let auth = self.clone();
         let replace = move |conn: &mut AnyConnection| auth.replace(conn, &change, &hash, now);
@@ -86,7 +88,7 @@ impl Auth {
         let known_device = device::remember(conn, proof.known_device.as_deref(), user.id, now)?;
         if !keep_others {
             end_other_sessions(conn, &proof.session)?;
-            device::forget_others(conn, user.id, &known_device)?;
+            device::forget_others(conn, user.id, Some(&known_device))?;
         }
         let limits = &self.config.sessions;
         let id = renew_session(conn, &proof.session, &proof.device, limits, now)?;

@@ -10,7 +10,8 @@ use super::device;
 use super::mailed_token::{self, LinkError, MailedToken, Purpose};
 use super::password::LOCKED;
 use super::password_reset::store_new_token;
-use super::session::end_all_sessions;
+use super::session::{Session, end_all_sessions};
+use super::sudo::still_there;
 use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::schema::{tokens, users};
@@ -68,11 +69,21 @@ impl Auth {
     }
 
     /// The same for somebody who is signed in, under the address that the account has: a thief who
-    /// does it throws out nobody but themselves.
-    pub async fn secure(&self, user: &User, now: Timestamp) -> Result<Secured, DbError> {
-        let (auth, id) = (self.clone(), user.id);
+    /// does it throws out nobody but themselves. None when the session is over by now: whoever was
+    /// thrown out must not shut the account to its owner.
+    pub async fn secure(
+        &self,
+        user: &User,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Option<Secured>, DbError> {
+        let (auth, user, session) = (self.clone(), user.clone(), session.clone());
         let end = now + Purpose::SecureAccount.lifetime();
-        let secured = self.db.write(move |conn| auth.shut(conn, id, false, end, now)).await?;
+        let shut = move |conn: &mut AnyConnection| match still_there(conn, &user, &session)? {
+            Some(user) => auth.shut(conn, user.id, false, end, now).map(Some),
+            None => Ok(None),
+        };
+        let secured = self.db.write(shut).await?;
         self.bell.ring();
         Ok(secured)
     }

@@ -341,12 +341,6 @@ impl Auth {
         self.db.write(move |conn| Ok(end_session(conn, &id)?)).await
     }
 
-    /// Ends the user's sessions but that one; returns how many there were.
-    pub async fn end_other_sessions(&self, kept: &Session) -> Result<usize, DbError> {
-        let kept = kept.clone();
-        self.db.write(move |conn| Ok(end_other_sessions(conn, &kept)?)).await
-    }
-
     /// Writes down that a session was used just now, and from where, which moves its idle limit.
     /// Whoever uses a stolen cookie shows in the owner's list with their own address.
     pub async fn touch_session(

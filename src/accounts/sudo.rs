@@ -146,29 +146,33 @@ impl Auth {
 
     /// Keeps a session's form until the password comes; the one before goes. Returns the secret
     /// without which it does not open: whoever has a copy of the session's cookie cannot slip a
-    /// form of theirs in for the owner to prove (B-33).
+    /// form of theirs in for the owner to prove (B-33). None for somebody who was overtaken.
     pub async fn keep_form(
         &self,
+        user: &User,
         session: &Session,
         form: &[u8],
         now: Timestamp,
-    ) -> Result<String, DbError> {
-        let (id, secret) = (session.id.clone(), generate_uuid());
-        let sealed = self.forms.seal(form, &form_label(&id, &secret));
+    ) -> Result<Option<String>, DbError> {
+        let (user, session, secret) = (user.clone(), session.clone(), generate_uuid());
+        let sealed = self.forms.seal(form, &form_label(&session.id, &secret));
         self.db
             .write(move |conn| {
-                drop_form(conn, &id)?;
+                if still_there(conn, &user, &session)?.is_none() {
+                    return Ok(None);
+                }
+                let id = &session.id;
+                drop_form(conn, id)?;
                 diesel::insert_into(pending_forms::table)
                     .values((
-                        pending_forms::session_id.eq(&id),
+                        pending_forms::session_id.eq(id),
                         pending_forms::content.eq(sealed.clone()),
                         pending_forms::expires_at.eq(now + FORM_LIFETIME),
                     ))
                     .execute(conn)?;
-                Ok::<_, DbError>(())
+                Ok::<_, DbError>(Some(secret.clone()))
             })
-            .await?;
-        Ok(secret)
+            .await
     }
 
     /// The form that waits in a session, if that is its secret.
@@ -222,6 +226,19 @@ impl Auth {
 pub(super) fn unchanged(conn: &mut AnyConnection, user: &User) -> QueryResult<Option<User>> {
     let now = find_user_by(conn, UserKey::Id(user.id)).optional()?;
     Ok(now.filter(|now| now.hashed_password == user.hashed_password && now.disabled_at.is_none()))
+}
+
+/// The same, if they are still signed in: between a request's first line and its last its session
+/// may have been ended, by an owner who throws a thief out (B-33). For the transaction of whatever
+/// an owner does.
+pub(super) fn still_there(
+    conn: &mut AnyConnection,
+    user: &User,
+    session: &Session,
+) -> QueryResult<Option<User>> {
+    let row = sessions::table.find(&session.id);
+    let alive: bool = diesel::select(diesel::dsl::exists(row)).get_result(conn)?;
+    if alive { unchanged(conn, user) } else { Ok(None) }
 }
 
 /// True when that was one too many and the session has ended.

@@ -78,6 +78,13 @@ impl WebError {
     }
 }
 
+impl WebError {
+    /// In words at once, without the catcher.
+    pub fn answer(self, request: &Request<'_>) -> response::Result<'static> {
+        ErrorAnswer(self.report(request)).respond_to(request)
+    }
+}
+
 impl<'r> Responder<'r, 'static> for WebError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         Err(self.report(request))

@@ -18,7 +18,9 @@ pub enum Notice {
     Unlocked,
     SentAgain,
     FormGone,
+    NothingWaits,
     GuessedAt,
+    Overtaken,
     PasswordChanged,
     PasswordChangedOthersEnded,
     OthersLoggedOut,
@@ -32,14 +34,16 @@ pub enum Notice {
 }
 
 impl Notice {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
         Self::Unlocked,
         Self::SentAgain,
         Self::FormGone,
+        Self::NothingWaits,
         Self::GuessedAt,
+        Self::Overtaken,
         Self::PasswordChanged,
         Self::PasswordChangedOthersEnded,
         Self::OthersLoggedOut,
@@ -60,7 +64,9 @@ impl Notice {
             Self::Unlocked => "unlocked",
             Self::SentAgain => "sent_again",
             Self::FormGone => "form_gone",
+            Self::NothingWaits => "nothing_waits",
             Self::GuessedAt => "guessed_at",
+            Self::Overtaken => "overtaken",
             Self::PasswordChanged => "password_changed",
             Self::PasswordChangedOthersEnded => "password_changed_others_ended",
             Self::OthersLoggedOut => "others_logged_out",

@@ -10,6 +10,7 @@ use rocket_dyn_templates::Template;
 use serde_json::{Map, Value, json};
 
 use super::accept::prefers_html;
+use super::error::WebError;
 use super::input::Refused;
 use super::next::Next;
 use super::{Site, guards, headers, notice, session_cookie, words};
@@ -91,25 +92,37 @@ fn form_context(kept: &BTreeMap<String, String>) -> Value {
 }
 
 /// An outcome for both audiences.
-pub struct Reply {
-    browser: Answer,
-    program: Answer,
+pub struct Reply(Outcome);
+
+enum Outcome {
+    Each { browser: Answer, program: Answer },
+    Failed(WebError),
 }
 
 impl Reply {
+    fn each(browser: Answer, program: Answer) -> Self {
+        Self(Outcome::Each { browser, program })
+    }
+
+    /// What a catcher would say, for a handler that has set a cookie: those of a handler that
+    /// returns an error are dropped, and here an old session's is worth nothing any more.
+    pub fn failed(error: WebError) -> Self {
+        Self(Outcome::Failed(error))
+    }
+
     pub fn page(page: Page, program: (Status, Value)) -> Self {
-        Self { browser: Answer::Page(page), program: Answer::Json(program.0, program.1) }
+        Self::each(Answer::Page(page), Answer::Json(program.0, program.1))
     }
 
     /// After a form post a browser is always sent on, so that a reload never posts twice.
     pub fn see_other(path: impl Into<String>, program: (Status, Value)) -> Self {
-        Self { browser: Answer::SeeOther(path.into()), program: Answer::Json(program.0, program.1) }
+        Self::each(Answer::SeeOther(path.into()), Answer::Json(program.0, program.1))
     }
 
     /// A redirect for both.
     pub fn redirect(path: impl Into<String>) -> Self {
         let path = path.into();
-        Self { browser: Answer::SeeOther(path.clone()), program: Answer::SeeOther(path) }
+        Self::each(Answer::SeeOther(path.clone()), Answer::SeeOther(path))
     }
 
     /// A page that is a form: a program is told what to send instead.
@@ -143,8 +156,11 @@ pub fn message(text: &str) -> Value {
 
 impl<'r> Responder<'r, 'static> for Reply {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let browser = wants_page(request);
-        match if browser { self.browser } else { self.program } {
+        let (browser, program) = match self.0 {
+            Outcome::Each { browser, program } => (browser, program),
+            Outcome::Failed(error) => return error.answer(request),
+        };
+        match if wants_page(request) { browser } else { program } {
             Answer::Page(page) => page.respond_to(request),
             Answer::Json(status, value) => json_response(status, &value),
             Answer::SeeOther(path) => see_other(&path),

@@ -152,6 +152,8 @@ mod tests {
             "same_browser": false,
             "new_email": PAYLOAD,
             "from_mail": true,
+            "waiting": PAYLOAD,
+            "changed": true,
             "restored": PAYLOAD,
             "fresh": true,
         })

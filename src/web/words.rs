@@ -74,7 +74,13 @@ pub fn notice(notice: Notice) -> &'static str {
         Notice::Unlocked => "This browser may log in to your account now, whatever others try.",
         Notice::SentAgain => "A new link is on its way.",
         Notice::FormGone => "That took a while, and the form is gone. Please fill it in again.",
+        Notice::NothingWaits => {
+            "Your password is right, and nothing waits for it: it is done already, or was cancelled."
+        }
         Notice::GuessedAt => "You are logged out: the password was wrong too often.",
+        Notice::Overtaken => {
+            "You were logged out elsewhere, or your password was changed: nothing was done here."
+        }
         Notice::PasswordChanged => "Your password is changed.",
         Notice::PasswordChangedOthersEnded => {
             "Your password is changed. All other devices are logged out."

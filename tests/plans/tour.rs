@@ -104,7 +104,7 @@ fn sign_up_and_in(service: &Service) {
         ..Beginning::default()
     };
     let details = Details::parse("Ann", "berlin").expect("a name and a zone");
-    auth.change_details(session.user.id, details).wait().expect("changed");
+    assert!(auth.change_details(&session.user, &row, details).wait().expect("changed"));
     auth.export(session.user.id, now).wait().expect("read").expect("there");
     let again = log_in(auth, beginning);
     auth.destroy_session(&again).wait().expect("ended");
@@ -119,11 +119,13 @@ fn log_in(auth: &Auth, beginning: Beginning) -> String {
 /// More than are kept.
 fn many_devices(auth: &Auth) {
     let id = log_in(auth, Beginning::default());
-    let user = auth.get_user_from_session_id(Some(&id), Timestamp::now()).wait();
-    let user = user.expect("found").expect("she is there").id;
-    let listed = auth.sessions_of(user, Timestamp::now()).wait().expect("listed");
-    let ended = auth.end_session_of(user, &listed[0].handle(), Timestamp::now()).wait();
-    assert!(ended.expect("asked"));
+    let now = Timestamp::now();
+    auth.get_user_from_session_id(Some(&id), now).wait().expect("found").expect("she is there");
+    let (user, session) = auth.find_session(&id, now).wait().expect("found").expect("alive");
+    let listed = auth.sessions_of(user.id, now).wait().expect("listed");
+    let ended = auth.end_session_of(&user, &session, &listed[0].handle(), now).wait();
+    assert_eq!(ended.expect("asked"), Some(true));
+    let user = user.id;
     for _ in 0..25 {
         auth.create_session(ANN, Beginning::default(), Timestamp::now()).wait().expect("begun");
         auth.trust_device(user, Timestamp::now()).wait().expect("known");
@@ -148,13 +150,14 @@ fn proofs(auth: &Auth) {
         known_device: Some(begun.known_device.clone()),
     };
     assert!(auth.sudo(proof(&session, "not that one"), None, now).wait().is_err());
-    let key = auth.keep_form(&session, b"a form", now).wait().expect("kept");
+    let kept = auth.keep_form(&begun.user, &session, b"a form", now).wait();
+    let key = kept.expect("kept").expect("she is there");
     auth.find_form(&session, &key, now).wait().expect("found").expect("there");
     auth.forget_form(&session).wait().expect("forgotten");
     let proven = auth.sudo(proof(&session, NEW_PASSWORD), Some(&key), now).wait().expect("proven");
     let id = proven.session.id;
     let (_, session) = auth.find_session(&id, now).wait().expect("found").expect("alive");
-    auth.end_other_sessions(&session).wait().expect("ended");
+    auth.end_other_sessions(&begun.user, &session, None).wait().expect("ended").expect("hers");
     let proof = proof(&session, NEW_PASSWORD);
     let change = PasswordChange { proof, new_password: secret(PASSWORD), keep_others: false };
     auth.change_password(change, now).wait().expect("changed");
@@ -192,16 +195,17 @@ fn mailed_links(service: &Service) {
 /// Ann has another address for a while, and takes her own back.
 fn another_address(service: &Service) {
     let (auth, now) = (&service.auth, Timestamp::now);
-    let by_email = |conn: &mut _| find_user_by(conn, UserKey::Email(ANN)).map_err(DbError::from);
-    let ann = service.db.read_blocking(by_email).expect("found");
-    auth.ask_for_email_change(&ann, "ann@new.example", HERE, now()).wait().expect("asked");
+    let begun = auth.create_session(ANN, Beginning::default(), now()).wait().expect("begun");
+    let (ann, session) = auth.find_session(&begun, now()).wait().expect("found").expect("alive");
+    let new = "ann@new.example";
+    auth.ask_for_email_change(&ann, &session, new, HERE, now()).wait().expect("asked");
     let token = link(service, "/email_change/");
     let found = auth.find_mailed(Purpose::EmailChange, &token, now()).wait().expect("found");
     auth.account_of(&found.expect("alive")).wait().expect("found").expect("hers");
     auth.change_email(&token, now()).wait().expect("changed");
     // Hers still, as long as she may take it back.
     assert!(auth.register_user(ANN, &secret(PASSWORD), now()).wait().is_err());
-    auth.secure(&ann, now()).wait().expect("shut");
+    auth.secure(&ann, &session, now()).wait().expect("shut").expect("hers");
     let token = link(service, "/secure_account/");
     auth.secure_by_link(&token, now()).wait().expect("taken back");
     let token = link(service, "/reset_password/");
@@ -275,8 +279,7 @@ fn kept_and_erased(service: &Service) {
         beginning: Beginning::default(),
     };
     for comes_back in [true, false, false] {
-        let user = auth.log_in(attempt(), now).wait().expect("logged in").user;
-        let day = auth.ask_for_deletion(&user, now).wait().expect("asked").expect("a day");
+        let day = wants_to_go(auth, attempt(), now);
         if comes_back {
             continue;
         }
@@ -285,9 +288,14 @@ fn kept_and_erased(service: &Service) {
         auth.keep_account(&token, now).wait().expect("used").expect("alive");
         assert_eq!(auth.erase_due(day).wait().expect("looked"), 0);
     }
-    let user = auth.log_in(attempt(), now).wait().expect("logged in").user;
-    let day = auth.ask_for_deletion(&user, now).wait().expect("asked").expect("a day");
+    let day = wants_to_go(auth, attempt(), now);
     assert_eq!(auth.erase_due(day).wait().expect("erased"), 1);
+}
+
+fn wants_to_go(auth: &Auth, attempt: LogIn, now: Timestamp) -> Timestamp {
+    let id = auth.log_in(attempt, now).wait().expect("logged in").id;
+    let (user, session) = auth.find_session(&id, now).wait().expect("found").expect("alive");
+    auth.ask_for_deletion(&user, &session, now).wait().expect("asked").expect("a day")
 }
 
 /// What an operator does to accounts, and to somebody who waits for an account.

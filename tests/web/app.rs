@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gatehouse::accounts::Auth;
+use gatehouse::accounts::session::{Beginning, Session};
+use gatehouse::accounts::user::User;
 use gatehouse::cli::serve;
 use gatehouse::cli::service::Service;
 use gatehouse::clock::Timestamp;
@@ -119,6 +121,15 @@ impl TestApp {
         let link = links.next().expect("a mail with a link");
         let own = format!("{}://{}", if self.https { "https" } else { "http" }, self.host);
         link.strip_prefix(&own).expect("a link to this site").to_owned()
+    }
+
+    /// A session of that user past the web, as a guard finds it.
+    #[track_caller]
+    pub fn session(&self, email: &str) -> (User, Session) {
+        let now = Timestamp::now();
+        let begun = self.wait(self.auth().create_session(email, Beginning::default(), now));
+        let found = self.wait(self.auth().find_session(&begun.expect("begun"), now));
+        found.expect("looked").expect("alive")
     }
 
     /// Runs a future of the domain.

@@ -298,14 +298,10 @@ fn b39_nobody_is_deleted_but_whoever_asks() {
 fn b73_of_many_that_ask_at_once_one_sets_the_day() {
     let app = TestApp::with(PATIENT, &[]);
     app.signed_up(ANN);
-    let user = app.wait(app.auth().create_session(ANN, Default::default(), Timestamp::now()));
-    let user = app.wait(
-        app.auth().get_user_from_session_id(Some(&user.expect("a session")), Timestamp::now()),
-    );
-    let (user, auth) = (user.expect("looked").expect("Ann"), app.auth().clone());
+    let ((user, session), auth) = (app.session(ANN), app.auth().clone());
     let asked = all_at_once(|number| {
         let now = Timestamp::now() - SECOND * u32::try_from(number).expect("small");
-        wait(auth.ask_for_deletion(&user, now)).expect("asked").expect("a day")
+        wait(auth.ask_for_deletion(&user, &session, now)).expect("asked").expect("a day")
     });
     assert!(asked.windows(2).all(|days| days[0] == days[1]), "{asked:?}");
     let mails = app.mailbox();
@@ -342,4 +338,18 @@ fn b73_who_comes_back_while_the_account_goes_is_in_or_it_is_gone() {
             more => panic!("erased {more} times"),
         }
     }
+}
+
+#[test]
+fn b18_asking_and_coming_back_again_and_again_has_to_wait() {
+    let app = TestApp::with("limit_ask = \"2/1h\"", &[]);
+    let ann = app.signed_up(ANN);
+    for _ in 0..2 {
+        ann.post("/account/deletion", &[]).goes_to("/");
+        ann.post("/sessions", &PAIR).goes_to("/profile");
+    }
+    ann.post("/account/deletion", &[]).is(429).says("href=\"&#x2F;account&#x2F;deletion\"");
+    ann.get("/profile").is(200);
+    assert_eq!(delete_at(&app, ANN), None);
+    assert_eq!(app.links_to(ANN, "keep_account").len(), 2);
 }

@@ -137,10 +137,29 @@ fn b45_no_link_that_is_out_lets_anybody_in_or_changes_anything() {
     change().is(403);
     open().is(403);
     assert_eq!(app.dump(), before);
+    // Nor afterwards: who has them may be why it was disabled.
     enable(&app);
-    open().is(200);
-    change().is(200);
-    app.program().post("/sessions", &[("email", ANN), ("password", "another harbour")]).is(200);
+    open().is(403);
+    change().is(403);
+    app.program().post("/sessions", &PAIR).is(200);
+}
+
+#[test]
+fn b45_no_other_address_is_taken_once_it_is_enabled_but_ones_own_is_given_back() {
+    let (first, second) = ("thief@example.com", "eve@example.com");
+    let app = TestApp::new();
+    let ann = app.signed_up(ANN);
+    let asks = |email| ann.post("/account/email", &[("email", email)]).is(303).clone();
+    asks(first);
+    let token = json!({ "token": crate::mailed::token_of(&app.link_to(first, "email_change")) });
+    app.program().json(Post, "/email_change/confirm", &token).is(200);
+    asks(second);
+    let token = json!({ "token": crate::mailed::token_of(&app.link_to(second, "email_change")) });
+    let operator = Operator(app.auth());
+    operator.disable("1", Timestamp::now()).expect("disabled");
+    operator.enable("1").expect("enabled");
+    app.program().json(Post, "/email_change/confirm", &token).is(403);
+    app.program().get(&app.link_to(ANN, "secure_account")).is(200);
 }
 
 #[test]

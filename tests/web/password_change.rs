@@ -263,3 +263,20 @@ fn a_change_whose_notice_cannot_be_written_is_none() {
     phone.get("/profile").is(200);
     opens(&app, PASSWORD, 200);
 }
+
+#[test]
+fn b18_many_changes_do_not_bury_the_mail_that_tells_of_one() {
+    let app = TestApp::with("limit_ask = \"2/1h\"", &[]);
+    app.program().post("/users", &[("email", ANN), ("password", PASSWORD)]).is(200);
+    let laptop = log_in(app.browser(), PASSWORD);
+    laptop.put(HERE, &form(PASSWORD, NEW)).goes_to("/profile");
+    // What is refused was never counted.
+    laptop.put(HERE, &form(WRONG, PASSWORD)).is(422);
+    laptop.put(HERE, &form(NEW, "short")).is(422);
+    laptop.put(HERE, &form(NEW, PASSWORD)).goes_to("/profile");
+    laptop.put(HERE, &form(PASSWORD, NEW)).is(429).says("href=\"&#x2F;account&#x2F;password\"");
+    log_in(app.program(), PASSWORD).put(HERE, &form(PASSWORD, NEW)).is(429);
+    let changed = app.events_of(Some(1)).into_iter().filter(|event| event == "password_changed");
+    assert_eq!(changed.count(), 2);
+    opens(&app, PASSWORD, 200);
+}

@@ -1,11 +1,12 @@
 //! Sudo: what is sensitive asks for the password again, once the last proof is old.
 
 mod forms; // what waits meanwhile
+mod overtaken; // by whoever ends the session
 
 use std::time::Duration;
 
 use diesel::prelude::*;
-use gatehouse::accounts::session::{Beginning, Device, Session};
+use gatehouse::accounts::session::{Device, Session};
 use gatehouse::accounts::sudo::{FRESH, Proof, ProveError};
 use gatehouse::accounts::user::User;
 use gatehouse::clock::{SKEW, Timestamp};
@@ -51,14 +52,6 @@ fn count(app: &TestApp) -> i64 {
     sessions::table.count().get_result(&mut app.database()).expect("counted")
 }
 
-/// A session of Ann's past the web, and what its cookie would hold.
-#[track_caller]
-fn session(app: &TestApp) -> (User, Session) {
-    let begun = app.auth().create_session(ANN, Beginning::default(), Timestamp::now());
-    let id = app.wait(begun).expect("begun");
-    app.wait(app.auth().find_session(&id, Timestamp::now())).expect("found").expect("alive")
-}
-
 fn proof((user, session): (User, Session), password: &str) -> Proof {
     let device = Device::default();
     Proof { user, session, password: secret(password), device, known_device: None }
@@ -73,7 +66,7 @@ fn a_log_in_is_a_proof_for_ten_minutes() {
     laptop.get("/profile").is(200).says("All other devices are logged out.");
     phone.get("/profile").goes_to("/login?next=/profile");
 
-    let (_, session) = session(&app);
+    let (_, session) = app.session(ANN);
     let proven = session.authenticated_at;
     assert!(session.is_fresh(proven) && session.is_fresh(proven + FRESH - MILLISECOND));
     assert!(!session.is_fresh(proven + FRESH), "ten minutes are over");
@@ -85,7 +78,7 @@ fn a_log_in_is_a_proof_for_ten_minutes() {
 #[track_caller]
 fn session_of(app: &TestApp) -> (User, Session) {
     app.program().post("/users", &[("email", ANN), ("password", PASSWORD)]).is(200);
-    session(app)
+    app.session(ANN)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! come at once, the same for every process, and still there after a restart.
 
 mod bucket;
+mod deed;
 mod export;
 mod forget;
 mod quota;
@@ -21,6 +22,7 @@ use crate::db::{AnyConnection, DbError};
 use crate::tokens::fingerprint;
 
 pub(super) use bucket::Bucket;
+pub use deed::Deed;
 pub use export::Counted;
 pub(super) use export::counted;
 pub use quota::Quota;
@@ -40,52 +42,13 @@ const SKEW: Duration = Duration::from_secs(1);
 pub struct ThrottleConfig {
     /// Log-ins that fail, for one account.
     pub log_in: Rates,
-    /// What needs no password, from one client address, for each [`Deed`].
+    /// What needs no password, from one client address, and what mails an owner something, for one
+    /// account: for each [`Deed`].
     pub ask: Rates,
     /// Mails that strangers can cause, to one address.
     pub mail: Rates,
     /// False in the classroom profile alone.
     pub enforced: bool,
-}
-
-/// What is limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    LogIn,
-    SignUp,
-    AskReset,
-    SendAgain,
-    Unlock,
-    UseToken,
-    /// The password once more, by somebody who is signed in.
-    Prove,
-    ChangeEmail,
-}
-
-impl Deed {
-    const ALL: [Self; 8] = [
-        Self::LogIn,
-        Self::SignUp,
-        Self::AskReset,
-        Self::SendAgain,
-        Self::Unlock,
-        Self::UseToken,
-        Self::Prove,
-        Self::ChangeEmail,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::LogIn => "log_in",
-            Self::SignUp => "sign_up",
-            Self::AskReset => "ask_reset",
-            Self::SendAgain => "send_again",
-            Self::Unlock => "unlock",
-            Self::UseToken => "use_token",
-            Self::Prove => "prove",
-            Self::ChangeEmail => "change_email",
-        }
-    }
 }
 
 /// Mails are counted beside deeds, under names of their own.
@@ -188,6 +151,17 @@ impl Auth {
         self.take(deed, Bucket::of_client(deed, ip), now).await
     }
 
+    /// [`Auth::take`] for what an owner does and is mailed of: whoever knows the password must not
+    /// bury the mail that matters under many.
+    pub(super) async fn take_for_owner(
+        &self,
+        deed: Deed,
+        user: i64,
+        now: Timestamp,
+    ) -> Result<Slip, TakeError> {
+        self.take(deed, vec![Bucket::owner(user)], now).await
+    }
+
     /// See [`give_back`].
     pub(super) async fn take_back(&self, slip: Slip) -> Result<(), DbError> {
         self.db.write(move |conn| Ok(give_back(conn, &slip)?)).await
@@ -269,10 +243,7 @@ impl Auth {
 
 impl ThrottleConfig {
     fn rates(&self, deed: Deed) -> Rates {
-        match deed {
-            Deed::LogIn | Deed::Prove => self.log_in.clone(),
-            _ => self.ask.clone(),
-        }
+        if deed.is_guess() { self.log_in.clone() } else { self.ask.clone() }
     }
 }
 
@@ -296,7 +267,8 @@ fn look(
         for rate in rates.iter() {
             counts.push(look_at(conn, deed.name(), bucket, rate, now)?);
         }
-        if bucket.slows_down()
+        if deed.is_guess()
+            && bucket.slows_down()
             && let Some(longest) = counts.last_mut()
         {
             let tries = longest.window.tries;

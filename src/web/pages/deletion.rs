@@ -4,10 +4,12 @@ use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post};
 use serde_json::json;
 
+use super::limited;
 use super::mailed_link::{MailedLink, TokenForm};
 use super::sudo::{self, Deed};
 use crate::accounts::Auth;
 use crate::accounts::mailed_token::Purpose;
+use crate::accounts::throttle::TakeError;
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
 use crate::web::client::Client;
@@ -43,9 +45,14 @@ pub async fn submit(owner: Owner<'_>) -> Result<Reply, WebError> {
 
 /// Every device is logged out, this one too.
 pub async fn carry_out(owner: &Owner<'_>) -> Result<Reply, WebError> {
-    let asked = owner.auth.ask_for_deletion(&owner.user, Timestamp::now()).await?;
-    let Some(delete_at) = asked else {
-        return Ok(sudo::thrown_out(owner, Notice::LoggedOut));
+    let now = Timestamp::now();
+    let delete_at = match owner.auth.ask_for_deletion(&owner.user, &owner.session, now).await {
+        Ok(Some(delete_at)) => delete_at,
+        Ok(None) => return Ok(sudo::overtaken(owner)),
+        Err(TakeError::Limited(why)) => {
+            return Ok(limited(&owner.client, why, "/account/deletion", None));
+        }
+        Err(TakeError::Db(error)) => return Err(error.into()),
     };
     owner.record(Event::DeletionAsked);
     session_cookie::remove(owner.jar, owner.site);

@@ -4,6 +4,7 @@ use rocket::http::Status;
 use rocket::{get, put};
 use serde_json::json;
 
+use super::sudo;
 use crate::accounts::details::Details;
 use crate::audit::Event;
 use crate::web::error::{WebError, refused};
@@ -69,7 +70,9 @@ pub async fn submit(
         "time_zone": details.time_zone,
         "message": words::DETAILS_CHANGED,
     });
-    owner.auth.change_details(owner.user.id, details).await?;
+    if !owner.auth.change_details(&owner.user, &owner.session, details).await? {
+        return Ok(sudo::overtaken(&owner));
+    }
     owner.record(Event::DetailsChanged);
     if owner.browser {
         notice::leave(owner.jar, owner.site, Notice::DetailsChanged);

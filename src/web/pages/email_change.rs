@@ -59,11 +59,13 @@ pub async fn submit_ask(
 /// The same answer, after the same work, for every address (B-07).
 pub(super) async fn ask(owner: &Owner<'_>, email: String) -> Result<Reply, WebError> {
     let ip = &owner.client.source.ip;
-    match owner.auth.ask_for_email_change(&owner.user, &email, ip, Timestamp::now()).await {
+    let (user, session, now) = (&owner.user, &owner.session, Timestamp::now());
+    match owner.auth.ask_for_email_change(user, session, &email, ip, now).await {
         Ok(()) => {}
         Err(AskError::Invalid(errors)) => {
             return Ok(ask_again(&Refused::keeping(email, errors)));
         }
+        Err(AskError::Overtaken) => return Ok(sudo::overtaken(owner)),
         Err(AskError::Limited(why)) => {
             return Ok(owner_limited(owner, &why, "/account/email"));
         }

@@ -6,6 +6,7 @@ use rocket::{State, get, post};
 use serde_json::json;
 
 use super::mailed_link::{MailedLink, TokenForm};
+use super::sudo;
 use super::{RESET_ASKED_COOKIE, RESET_ASKED_LIFETIME};
 use crate::accounts::Auth;
 use crate::accounts::mailed_token::{LinkError, Purpose};
@@ -46,7 +47,8 @@ pub async fn show(owner: Owner<'_>, event: Option<i64>) -> Result<Reply, WebErro
 /// Asks for no password: it is the safe direction, and its owner may be locked out soon.
 #[post("/account/secure")]
 pub async fn submit(owner: Owner<'_>) -> Result<Reply, WebError> {
-    let secured = owner.auth.secure(&owner.user, Timestamp::now()).await?;
+    let secured = owner.auth.secure(&owner.user, &owner.session, Timestamp::now()).await?;
+    let Some(secured) = secured else { return Ok(sudo::overtaken(&owner)) };
     session_cookie::remove(owner.jar, owner.site);
     Ok(look_into_mail(secured, owner.site, owner.jar, &owner.client))
 }

@@ -15,7 +15,7 @@ use crate::web::guards::Owner;
 use crate::web::notice::{self, Notice};
 use crate::web::reply::{Page, Reply, message};
 use crate::web::sighting::place_in_words;
-use crate::web::words;
+use crate::web::{session_cookie, words};
 
 /// Another device's session ended, or this one's.
 #[derive(Responder)]
@@ -68,14 +68,17 @@ pub async fn submit_end(owner: Owner<'_>, id: &str) -> Result<Ended, WebError> {
         let deed = Deed::EndSession { id: id.to_owned() };
         return sudo::proven(deed, &owner).await.map(Ended::Other);
     }
-    owner.auth.end_session_of(owner.user.id, id, Timestamp::now()).await?;
+    owner.auth.end_session_of(&owner.user, &owner.session, id, Timestamp::now()).await?;
     let told = Reply::see_other("/", (Status::Ok, message(words::LOGGED_OUT)));
     Ok(Ended::This(farewell(owner.user.id, owner.jar, owner.site, &owner.client, told)))
 }
 
 /// Carries out [`Deed::EndSession`]. Another's id is answered as one that nobody has.
 pub async fn end(owner: &Owner<'_>, id: &str) -> Result<Reply, WebError> {
-    if !owner.auth.end_session_of(owner.user.id, id, Timestamp::now()).await? {
+    let now = Timestamp::now();
+    let ended = owner.auth.end_session_of(&owner.user, &owner.session, id, now).await?;
+    let Some(ended) = ended else { return Ok(sudo::overtaken(owner)) };
+    if !ended {
         owner.record(Event::NotYoursRefused);
         return Err(WebError::Status(Status::NotFound));
     }
@@ -92,7 +95,9 @@ pub async fn submit_end_others(owner: Owner<'_>) -> Result<Reply, WebError> {
 
 /// Carries out [`Deed::EndOtherSessions`].
 pub async fn end_others(owner: &Owner<'_>) -> Result<Reply, WebError> {
-    let ended = owner.auth.end_other_sessions(&owner.session).await?;
+    let device = session_cookie::device(owner.jar, owner.site);
+    let ended = owner.auth.end_other_sessions(&owner.user, &owner.session, device).await?;
+    let Some(ended) = ended else { return Ok(sudo::overtaken(owner)) };
     owner.record(Event::SessionEnded);
     notice::leave(owner.jar, owner.site, Notice::OthersLoggedOut);
     let told = json!({ "message": words::OTHERS_LOGGED_OUT, "ended": ended });

@@ -1,6 +1,8 @@
 //! Sudo: a sensitive deed waits, sealed, until its sender has given the password again, and is then
 //! carried out without being sent a second time.
 
+use std::time::Duration;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rocket::http::Status;
 use rocket::{delete, get, post};
@@ -8,10 +10,11 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{deletion, email_change, sessions};
-use crate::accounts::sudo::{FORM_LIFETIME, ProveError, Proven};
+use crate::accounts::sudo::{ProveError, Proven};
 use crate::accounts::{FieldError, FieldErrors};
 use crate::audit::Event;
 use crate::clock::Timestamp;
+use crate::tokens::fingerprint;
 use crate::web::error::{WebError, refused};
 use crate::web::guards::Owner;
 use crate::web::input::{BadInput, Fields, Form, Input, Refused};
@@ -22,6 +25,8 @@ use crate::web::{private_cookie, session_cookie, words};
 
 /// Holds the secret of the form that waits, so that this browser alone can have it carried out.
 const COOKIE: &str = "waiting_form";
+/// Longer than the form, so that whoever comes too late hears that they did.
+const COOKIE_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// What nobody may do with a stolen cookie alone. It is serialized to be sealed, and for nothing else.
 #[derive(Serialize, Deserialize)]
@@ -53,17 +58,29 @@ impl Deed {
     }
 }
 
+/// A deed that waits, and what its page calls it.
+struct Waiting {
+    deed: Deed,
+    id: String,
+}
+
 pub struct PasswordForm {
     password: SecretString,
     next: Option<String>,
+    /// The deed that the page showed; empty where it showed none. A program has seen no page.
+    waiting: Option<String>,
 }
 
 impl Form for PasswordForm {
-    const FIELDS: &'static [&'static str] = &["password", "next"];
+    const FIELDS: &'static [&'static str] = &["password", "next", "waiting"];
     const SHOWN_AGAIN: &'static [&'static str] = &["next"];
 
     fn read(fields: &mut Fields) -> Self {
-        Self { password: fields.secret("password"), next: fields.optional("next") }
+        Self {
+            password: fields.secret("password"),
+            next: fields.optional("next"),
+            waiting: fields.optional("waiting"),
+        }
     }
 }
 
@@ -76,8 +93,9 @@ pub async fn proven(deed: Deed, owner: &Owner<'_>) -> Result<Reply, WebError> {
     }
     if owner.browser {
         let form = serde_json::to_vec(&deed).expect("text always becomes JSON");
-        let secret = owner.auth.keep_form(&owner.session, &form, now).await?;
-        private_cookie::set(owner.jar, owner.site, COOKIE, secret, Some(FORM_LIFETIME));
+        let kept = owner.auth.keep_form(&owner.user, &owner.session, &form, now).await?;
+        let Some(secret) = kept else { return Ok(overtaken(owner)) };
+        private_cookie::set(owner.jar, owner.site, COOKIE, secret, Some(COOKIE_LIFETIME));
     }
     Ok(Reply::see_other("/sudo", (Status::Forbidden, message(words::PROVE_FIRST))))
 }
@@ -92,7 +110,7 @@ pub async fn show(owner: Owner<'_>, next: Option<&str>) -> Result<Reply, WebErro
     let page = match next.and_then(next::local_path) {
         Some(path) => page(None).form(&with_next(path)),
         None => match waiting(&owner).await? {
-            Some(deed) => page(Some(&deed)),
+            Some(waiting) => page(Some(&waiting)),
             None => return Ok(Reply::see_other("/profile", prove_by_post())),
         },
     };
@@ -109,12 +127,22 @@ pub async fn submit(
         Err(bad) => return again(&owner, refused(bad)?).await,
     };
     let next = form.next.as_deref().and_then(next::local_path).map(str::to_owned);
+    if next.is_none()
+        && let Some(shown) = &form.waiting
+    {
+        // Whoever gave the password here for one thing has not agreed to another.
+        if let Some(other) = waiting(&owner).await?.filter(|waiting| waiting.id != *shown) {
+            let page = page(Some(&other)).with("changed", true).status(Status::Conflict);
+            return Ok(Reply::page(page, (Status::Conflict, message(words::PROVE_BY_POST))));
+        }
+    }
     let secret = private_cookie::get(owner.jar, owner.site, COOKIE);
     let proof = owner.proof(form.password);
     match owner.auth.sudo(proof, secret.as_deref(), Timestamp::now()).await {
         Ok(proven) => {
             owner.record(Event::PasswordConfirmed);
-            go_on(owner, proven, next).await
+            let missing = if secret.is_some() { Notice::FormGone } else { Notice::NothingWaits };
+            Ok(go_on(owner, proven, next, missing).await)
         }
         Err(error) => {
             let here = next.as_deref().map_or_else(|| "/sudo".to_owned(), way_to);
@@ -137,31 +165,38 @@ pub async fn cancel(owner: Owner<'_>) -> Result<Reply, WebError> {
     Ok(Reply::see_other("/profile", (Status::Ok, message(words::DEED_FORGOTTEN))))
 }
 
-/// What the right password was asked for.
-async fn go_on(
-    mut owner: Owner<'_>,
-    proven: Proven,
-    next: Option<String>,
-) -> Result<Reply, WebError> {
+/// What the right password was asked for; `missing` is said where that cannot be found.
+async fn go_on(owner: Owner<'_>, proven: Proven, next: Option<String>, missing: Notice) -> Reply {
     let id = proven.session.id.clone();
     session_cookie::begin(owner.jar, owner.site, owner.auth, proven.session);
     private_cookie::remove(owner.jar, owner.site, COOKIE);
     // Whoever wanted to read something has given up the form from before.
     if let Some(path) = next {
-        return Ok(Reply::see_other(path, (Status::Ok, message(words::PROVEN))));
+        return Reply::see_other(path, (Status::Ok, message(words::PROVEN)));
     }
     if !owner.browser {
-        return Ok(Reply::see_other("/profile", (Status::Ok, message(words::PROVEN))));
+        return Reply::see_other("/profile", (Status::Ok, message(words::PROVEN)));
     }
-    let found = owner.auth.find_session(&id, Timestamp::now()).await?;
-    let deed = proven.form.and_then(|form| serde_json::from_slice::<Deed>(&form).ok());
+    // Whatever becomes of the deed, the browser needs the new session's cookie.
+    carry_on(owner, &id, proven.form, missing).await.unwrap_or_else(Reply::failed)
+}
+
+/// The form that waited, carried out in the new session.
+async fn carry_on(
+    mut owner: Owner<'_>,
+    session: &str,
+    form: Option<Vec<u8>>,
+    missing: Notice,
+) -> Result<Reply, WebError> {
+    let found = owner.auth.find_session(session, Timestamp::now()).await?;
+    let deed = form.and_then(|form| serde_json::from_slice::<Deed>(&form).ok());
     match (deed, found) {
         (Some(deed), Some((user, session))) => {
             (owner.user, owner.session) = (user, session);
             deed.carry_out(&owner).await
         }
         _ => {
-            notice::leave(owner.jar, owner.site, Notice::FormGone);
+            notice::leave(owner.jar, owner.site, missing);
             Ok(Reply::redirect("/profile"))
         }
     }
@@ -192,7 +227,7 @@ pub fn refuse(
             }
             Ok(Refusal::TryAgain(FieldErrors::one(field, FieldError::WrongPassword)))
         }
-        ProveError::Overtaken => Ok(Refusal::Over(thrown_out(owner, Notice::LoggedOut))),
+        ProveError::Overtaken => Ok(Refusal::Over(overtaken(owner))),
         ProveError::Limited(limited) => {
             Ok(Refusal::Over(super::owner_limited(owner, &limited, here)))
         }
@@ -200,33 +235,44 @@ pub fn refuse(
     }
 }
 
+/// Nothing was done: since the request came in its session has ended, or the password changed.
+pub fn overtaken(owner: &Owner<'_>) -> Reply {
+    thrown_out(owner, Notice::Overtaken)
+}
+
 /// This browser's session is over.
-pub fn thrown_out(owner: &Owner<'_>, notice: Notice) -> Reply {
+fn thrown_out(owner: &Owner<'_>, notice: Notice) -> Reply {
     session_cookie::remove(owner.jar, owner.site);
     notice::leave(owner.jar, owner.site, notice);
     Reply::see_other("/login", (Status::Forbidden, message(words::FORBIDDEN)))
 }
 
 async fn again(owner: &Owner<'_>, refused: Refused) -> Result<Reply, WebError> {
-    let deed = match refused.kept.contains_key("next") {
+    let waiting = match refused.kept.contains_key("next") {
         true => None,
         false => waiting(owner).await?,
     };
-    Ok(Reply::form_again(page(deed.as_ref()), &refused))
+    Ok(Reply::form_again(page(waiting.as_ref()), &refused))
 }
 
-async fn waiting(owner: &Owner<'_>) -> Result<Option<Deed>, WebError> {
+async fn waiting(owner: &Owner<'_>) -> Result<Option<Waiting>, WebError> {
     let Some(secret) = private_cookie::get(owner.jar, owner.site, COOKIE) else { return Ok(None) };
     let form = owner.auth.find_form(&owner.session, &secret, Timestamp::now()).await?;
-    Ok(form.and_then(|form| serde_json::from_slice(&form).ok()))
+    let deed = form.and_then(|form| serde_json::from_slice(&form).ok());
+    // One way: a page must not tell what opens the form.
+    let id = || fingerprint(format!("gatehouse waiting form v1 {secret}"));
+    Ok(deed.map(|deed| Waiting { deed, id: id() }))
 }
 
 fn with_next(path: &str) -> Refused {
     Refused { kept: [("next".to_owned(), path.to_owned())].into(), ..Refused::default() }
 }
 
-fn page(deed: Option<&Deed>) -> Page {
-    Page::new("sudo").with("deed", deed.map(Deed::name)).script()
+fn page(waiting: Option<&Waiting>) -> Page {
+    Page::new("sudo")
+        .with("deed", waiting.map(|waiting| waiting.deed.name()))
+        .with("waiting", waiting.map_or("", |waiting| &waiting.id))
+        .script()
 }
 
 fn prove_by_post() -> (Status, serde_json::Value) {

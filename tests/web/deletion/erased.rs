@@ -1,6 +1,7 @@
 //! B-110: whoever is gone is gone everywhere; what happened stays, and names nobody.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -74,6 +75,21 @@ fn clear_up(app: &TestApp) {
     }
 }
 
+/// Which of the traces are in the database's files. A PostgreSQL server keeps rows that a transaction
+/// of that moment might still see: it is asked again until none is left, for ten seconds at most.
+fn left<'a>(app: &TestApp, traces: &[&'a str]) -> Vec<&'a str> {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        let files = raw(app);
+        let left: Vec<&str> =
+            traces.iter().copied().filter(|trace| files.contains(trace)).collect();
+        if left.is_empty() || !on_postgresql() || Instant::now() > end {
+            return left;
+        }
+        app.database().batch_execute("VACUUM FULL").expect("vacuumed");
+    }
+}
+
 #[track_caller]
 fn count(app: &TestApp, what: &str) -> i64 {
     #[derive(QueryableByName)]
@@ -107,9 +123,7 @@ fn b110_nothing_about_them_is_left_in_any_table_file_or_mail() {
     assert_eq!(count(&app, "limits WHERE bucket LIKE '%/account/%'"), 0);
     assert_eq!(count(&app, "outbox WHERE user_id IS NOT NULL OR length(content) > 0"), 0);
     assert_eq!(files(), 0);
-    for trace in traces {
-        assert!(!raw(&app).contains(trace), "{trace} is left");
-    }
+    assert_eq!(left(&app, &traces), [""; 0]);
 }
 
 #[test]
@@ -198,9 +212,7 @@ fn an_operator_erases_at_once_and_as_much() {
     Operator(app.auth()).erase("ANN@Example.COM").expect("erased");
     clear_up(&app);
     assert_eq!(count(&app, "users"), 0);
-    for trace in [ANN, "Ann Harbour", AGENT] {
-        assert!(!raw(&app).contains(trace), "{trace} is left");
-    }
+    assert_eq!(left(&app, &[ANN, "Ann Harbour", AGENT]), [""; 0]);
 }
 
 #[test]

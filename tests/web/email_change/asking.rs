@@ -1,6 +1,7 @@
 //! B-07: who wants another address learns nothing of it; B-18: nor can they bombard it.
 
 use diesel::prelude::*;
+use gatehouse::accounts::email_change::AskError;
 use gatehouse::clock::Timestamp;
 use gatehouse::db::schema::{outbox, tokens, users};
 use rocket::http::Method::Post;
@@ -85,6 +86,11 @@ fn asking_too_often_has_to_wait() {
         .says("/account/email".replace('/', "&#x2F;").as_str());
     // What is no address was never counted.
     ann.post("/account/email", &[("email", "ann")]).is(422);
+    // It is the account that asks, from wherever.
+    let (user, session) = app.session(ANN);
+    let again =
+        app.auth().ask_for_email_change(&user, &session, NEW, "192.0.2.9", Timestamp::now());
+    assert!(matches!(app.wait(again), Err(AskError::Limited(_))));
 }
 
 #[test]

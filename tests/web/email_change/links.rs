@@ -75,11 +75,11 @@ fn b69_a_mail_withdrawn_in_the_workers_hands_does_not_void_a_newer_one() {
 fn b69_asked_for_by_many_at_once_the_address_is_the_one_the_link_went_to() {
     let app = TestApp::with(PATIENT, &[]);
     app.signed_up(ANN);
-    let (auth, user) = (app.auth().clone(), ann(&app));
+    let (auth, (user, session)) = (app.auth().clone(), app.session(ANN));
     all_at_once(|number| {
         let email = format!("ann{number}@new.example");
-        wait(auth.ask_for_email_change(&user, &email, "192.0.2.1", Timestamp::now()))
-            .expect("asked");
+        let now = Timestamp::now();
+        wait(auth.ask_for_email_change(&user, &session, &email, "192.0.2.1", now)).expect("asked");
     });
     let mails = app.mailbox();
     assert_eq!(mails.len(), 1, "the newest alone");
@@ -134,9 +134,10 @@ fn an_address_that_is_taken_meanwhile_stays_its_owners() {
 fn the_link_works_for_a_day_from_the_moment_of_asking() {
     let app = TestApp::new();
     app.signed_up(ANN);
-    let (now, user) = (Timestamp::now(), ann(&app));
+    let (now, (user, session)) = (Timestamp::now(), app.session(ANN));
     let hour = Duration::from_secs(60 * 60);
-    app.wait(app.auth().ask_for_email_change(&user, NEW, "192.0.2.1", now)).expect("asked");
+    let asked = app.auth().ask_for_email_change(&user, &session, NEW, "192.0.2.1", now);
+    app.wait(asked).expect("asked");
     // The worker is late.
     app.service.worker.deliver_due(now + hour).expect("delivered");
     let token = secret(token_of(&app.link_to(NEW, "email_change")));

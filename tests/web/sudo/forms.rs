@@ -3,8 +3,17 @@
 use gatehouse::cli::service::Service;
 
 use super::*;
+use crate::app::{Answer, urlencoded};
 
 const FORM_GONE: &str = "the form is gone";
+const NOTHING_WAITS: &str = "nothing waits for it: it is done already, or was cancelled";
+
+/// What a page calls the form that it shows.
+fn shown(page: &Answer) -> String {
+    let text = page.text();
+    let (_, rest) = text.split_once("name=\"waiting\" value=\"").expect("a field");
+    rest.split('"').next().expect("a value").to_owned()
+}
 
 #[test]
 fn b33_a_stale_form_waits_for_the_password_and_is_carried_out_once() {
@@ -37,7 +46,7 @@ fn b33_a_stale_form_waits_for_the_password_and_is_carried_out_once() {
     // Neither the password sent again nor a reload does it again.
     let phone = log_in(app.browser());
     laptop.post("/sudo", &password(PASSWORD)).goes_to("/profile");
-    laptop.get("/profile").is(200).says(FORM_GONE);
+    laptop.get("/profile").is(200).says(NOTHING_WAITS);
     laptop.get("/sudo").goes_to("/profile");
     phone.get("/profile").is(200);
 }
@@ -47,8 +56,8 @@ fn a_form_waits_sealed() {
     let app = TestApp::new();
     let found = session_of(&app);
     let canary = b"the address of a canary";
-    let kept = app.auth().keep_form(&found.1, canary, Timestamp::now());
-    let key = app.wait(kept).expect("kept");
+    let kept = app.auth().keep_form(&found.0, &found.1, canary, Timestamp::now());
+    let key = app.wait(kept).expect("kept").expect("signed in");
     let raw = app.raw_database();
     assert!(!raw.windows(canary.len()).any(|window| window == canary), "it waits in clear");
     assert!(!raw.windows(key.len()).any(|window| window == key.as_bytes()), "so does its secret");
@@ -66,7 +75,7 @@ fn b33_a_form_that_was_cancelled_is_forgotten() {
     laptop.post("/sudo", &[("_method", "delete")]).goes_to("/profile");
     assert_eq!((waiting(&app), laptop.cookie("waiting_form")), (0, None));
     laptop.post("/sudo", &password(PASSWORD)).goes_to("/profile");
-    laptop.get("/profile").says(FORM_GONE);
+    laptop.get("/profile").says(NOTHING_WAITS);
     phone.get("/profile").is(200);
     app.program().delete("/sudo").is(403);
 }
@@ -110,9 +119,9 @@ fn b33_a_form_waits_for_ten_minutes() {
             phone.get("/profile").is(303);
         }
     }
-    let (_, session) = session(&app);
+    let (user, session) = app.session(ANN);
     let now = Timestamp::now();
-    app.wait(app.auth().keep_form(&session, b"a form", now)).expect("kept");
+    app.wait(app.auth().keep_form(&user, &session, b"a form", now)).expect("kept").expect("there");
     assert_eq!(app.wait(app.auth().purge_forms(now + FRESH - MILLISECOND)).expect("purged"), 0);
     assert_eq!(app.wait(app.auth().purge_forms(now + FRESH)).expect("purged"), 1);
 }
@@ -161,12 +170,62 @@ fn a_form_that_cannot_be_read_is_gone_and_says_so() {
     }
     // Sealed under another secret_key.
     let now = Timestamp::now();
-    let found = session(&app);
-    let key = app.wait(app.auth().keep_form(&found.1, b"a form", now)).expect("kept");
+    let found = app.session(ANN);
+    let kept = app.auth().keep_form(&found.0, &found.1, b"a form", now);
+    let key = app.wait(kept).expect("kept").expect("signed in");
     let other_key = [("ROCKET_SECRET_KEY", "X585yOrPPP3I7BLcoZXNdCs0i00dv/BpGmixDa5mRCs=")];
     let other = Service::open(&TestApp::config(&app.folder, "", &other_key)).expect("opens");
     let there = other.auth.find_form(&found.1, &key, now);
     assert_eq!(app.wait(there).expect("read"), None);
     let proven = other.auth.sudo(proof(found, PASSWORD), Some(&key), now);
     assert_eq!(app.wait(proven).expect("proven").form, None);
+}
+
+#[test]
+fn b33_the_password_for_one_form_carries_out_no_other() {
+    let app = TestApp::new();
+    let (laptop, _) = ann_and_her_phone(&app);
+    laptop.post("/account/email", &[("email", "ann@new.example")]).goes_to("/sudo");
+    let first = shown(laptop.get("/sudo").says("To change your e-mail address"));
+    // In another tab.
+    laptop.post("/account/deletion", &[]).goes_to("/sudo");
+    let second = shown(laptop.get("/sudo").says("To delete your account"));
+    assert!(first.len() == 64 && second.len() == 64 && first != second);
+    let before = app.dump();
+    for old in [first.as_str(), ""] {
+        let page = laptop.post("/sudo", &[("password", PASSWORD), ("waiting", old)]);
+        page.is(409).says("Nothing was done: since you opened the page");
+        page.says("To delete your account, give your password once more.");
+        assert_eq!(shown(&page), second);
+    }
+    assert_eq!(app.dump(), before);
+    laptop.post("/sudo", &[("password", WRONG), ("waiting", &second)]).is(422);
+    laptop.post("/sudo", &[("password", PASSWORD), ("waiting", &second)]).goes_to("/");
+    laptop.get("/profile").is(303);
+}
+
+#[test]
+fn a_deed_that_fails_leaves_its_owner_signed_in() {
+    let app = TestApp::new();
+    let (laptop, phone) = ann_and_her_phone(&app);
+    let now = Timestamp::now();
+    let listed = app.wait(app.auth().sessions_of(1, now)).expect("listed");
+    let handles: Vec<String> = listed.iter().map(Session::handle).collect();
+    let page = laptop.get("/account/sessions").text();
+    let other = handles.iter().find(|handle| page.contains(*handle)).expect("the phone's");
+    laptop.delete(&format!("/account/sessions/{other}")).goes_to("/sudo");
+    phone.delete("/sessions").goes_to("/");
+    let page = laptop.post("/sudo", &password(PASSWORD));
+    page.is(404).says("<h1>");
+    laptop.get("/profile").is(200);
+
+    time_passes(&app);
+    laptop.post("/account/deletion", &[]).goes_to("/sudo");
+    app.break_down("INSERT", "outbox", "full");
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let body = urlencoded(&password(PASSWORD)).into_bytes();
+    let page = laptop.send_for_a_fault(Method::Post, "/sudo", &form, body);
+    app.mend();
+    page.is(500).says(page.header("x-request-id").expect("the request's"));
+    laptop.get("/profile").is(200);
 }
