@@ -123,9 +123,7 @@ impl Operator<'_> {
             let since = user.disabled_at.unwrap_or(now);
             end_all_sessions(conn, user.id)?;
             mailed_token::void_all(conn, user.id)?;
-            for kind in [Kind::PasswordReset, Kind::Unlock, Kind::EmailChange] {
-                outbox::withdraw(conn, user.id, kind)?;
-            }
+            outbox::withdraw_links(conn, user.id)?;
             let changes = UserChanges {
                 reset_token: Some(None),
                 reset_asked_at: Some(None),
