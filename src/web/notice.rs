@@ -29,10 +29,13 @@ pub enum Notice {
     DeletionAsked,
     DeletionCalledOff,
     AccountKept,
+    EmailConfirmed,
+    PasswordConfirmed,
+    Overtaken,
 }
 
 impl Notice {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 20] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -50,6 +53,9 @@ impl Notice {
         Self::DeletionAsked,
         Self::DeletionCalledOff,
         Self::AccountKept,
+        Self::EmailConfirmed,
+        Self::PasswordConfirmed,
+        Self::Overtaken,
     ];
 
     fn code(self) -> &'static str {
@@ -71,6 +77,9 @@ impl Notice {
             Self::DeletionAsked => "deletion_asked",
             Self::DeletionCalledOff => "deletion_called_off",
             Self::AccountKept => "account_kept",
+            Self::EmailConfirmed => "email_confirmed",
+            Self::PasswordConfirmed => "password_confirmed",
+            Self::Overtaken => "overtaken",
         }
     }
 }

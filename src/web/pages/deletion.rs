@@ -45,7 +45,7 @@ pub async fn submit(owner: Owner<'_>) -> Result<Reply, WebError> {
 pub async fn carry_out(owner: &Owner<'_>) -> Result<Reply, WebError> {
     let asked = owner.auth.ask_for_deletion(&owner.user, Timestamp::now()).await?;
     let Some(delete_at) = asked else {
-        return Ok(sudo::thrown_out(owner, Notice::LoggedOut));
+        return Ok(sudo::thrown_out(owner, Notice::Overtaken));
     };
     owner.record(Event::DeletionAsked);
     session_cookie::remove(owner.jar, owner.site);

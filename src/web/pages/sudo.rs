@@ -145,6 +145,7 @@ async fn go_on(
 ) -> Result<Reply, WebError> {
     let id = proven.session.id.clone();
     session_cookie::begin(owner.jar, owner.site, owner.auth, proven.session);
+    let had_form = private_cookie::get(owner.jar, owner.site, COOKIE).is_some();
     private_cookie::remove(owner.jar, owner.site, COOKIE);
     // Whoever wanted to read something has given up the form from before.
     if let Some(path) = next {
@@ -161,7 +162,9 @@ async fn go_on(
             deed.carry_out(&owner).await
         }
         _ => {
-            notice::leave(owner.jar, owner.site, Notice::FormGone);
+            // Reloaded, or sent once more, it waits no longer.
+            let told = if had_form { Notice::FormGone } else { Notice::PasswordConfirmed };
+            notice::leave(owner.jar, owner.site, told);
             Ok(Reply::redirect("/profile"))
         }
     }
@@ -192,7 +195,7 @@ pub fn refuse(
             }
             Ok(Refusal::TryAgain(FieldErrors::one(field, FieldError::WrongPassword)))
         }
-        ProveError::Overtaken => Ok(Refusal::Over(thrown_out(owner, Notice::LoggedOut))),
+        ProveError::Overtaken => Ok(Refusal::Over(thrown_out(owner, Notice::Overtaken))),
         ProveError::Limited(limited) => {
             Ok(Refusal::Over(super::limited(&owner.client, limited, here, None)))
         }

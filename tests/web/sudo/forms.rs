@@ -1,10 +1,12 @@
 //! Forms that wait for their sender's password: whose, how long, carried out by whom.
 
+use diesel::connection::SimpleConnection;
 use gatehouse::cli::service::Service;
 
 use super::*;
 
 const FORM_GONE: &str = "the form is gone";
+const NOTHING_WAITED: &str = "Nothing was waiting for it.";
 
 #[test]
 fn b33_a_stale_form_waits_for_the_password_and_is_carried_out_once() {
@@ -37,7 +39,7 @@ fn b33_a_stale_form_waits_for_the_password_and_is_carried_out_once() {
     // Neither the password sent again nor a reload does it again.
     let phone = log_in(app.browser());
     laptop.post("/sudo", &password(PASSWORD)).goes_to("/profile");
-    laptop.get("/profile").is(200).says(FORM_GONE);
+    laptop.get("/profile").is(200).says(NOTHING_WAITED).does_not_say(FORM_GONE);
     laptop.get("/sudo").goes_to("/profile");
     phone.get("/profile").is(200);
 }
@@ -66,7 +68,7 @@ fn b33_a_form_that_was_cancelled_is_forgotten() {
     laptop.post("/sudo", &[("_method", "delete")]).goes_to("/profile");
     assert_eq!((waiting(&app), laptop.cookie("waiting_form")), (0, None));
     laptop.post("/sudo", &password(PASSWORD)).goes_to("/profile");
-    laptop.get("/profile").says(FORM_GONE);
+    laptop.get("/profile").says(NOTHING_WAITED).does_not_say(FORM_GONE);
     phone.get("/profile").is(200);
     app.program().delete("/sudo").is(403);
 }
@@ -169,4 +171,21 @@ fn a_form_that_cannot_be_read_is_gone_and_says_so() {
     assert_eq!(app.wait(there).expect("read"), None);
     let proven = other.auth.sudo(proof(found, PASSWORD), Some(&key), now);
     assert_eq!(app.wait(proven).expect("proven").form, None);
+}
+
+#[test]
+fn b33_whoever_is_overtaken_reads_that_nothing_was_done() {
+    let app = TestApp::new();
+    let (laptop, phone) = ann_and_her_phone(&app);
+    laptop.delete("/account/sessions").goes_to("/sudo");
+    let mut other = app.locked();
+    let change = std::thread::spawn(move || {
+        // By then the request has read who Ann is, and waits to write.
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        other.batch_execute("UPDATE users SET hashed_password = 'another'; COMMIT")
+    });
+    laptop.post("/sudo", &password(PASSWORD)).goes_to("/login");
+    change.join().expect("no panic").expect("changed");
+    laptop.get("/login").says("Nothing was done").does_not_say("You are logged out.");
+    phone.get("/profile").is(200);
 }
