@@ -233,11 +233,11 @@ impl Auth {
                     reset_url: self.messages.link("/reset_password"),
                 },
             )?;
-            return Ok(Some(Composed { user: Some(owner.id), letter }));
+            return Ok(Some(Composed { user: Some(owner.id), letter: Some(letter) }));
         }
         if let Some(owner) = secure_account::reserved(conn, &pending.email_key, None, wish.now)? {
-            let letter = self.wanted_letter(&owner)?;
-            return Ok(Some(Composed { user: None, letter }));
+            let letter = self.wanted_letter(&owner.email)?;
+            return Ok(Some(Composed { user: None, letter: Some(letter) }));
         }
         let token = generate_token();
         store_token(conn, id, &token, wish.asked_at)?;
@@ -249,7 +249,7 @@ impl Auth {
                 hours: LINK_LIFETIME.as_secs() / 3600,
             },
         )?;
-        Ok(Some(Composed { user: None, letter }))
+        Ok(Some(Composed { user: None, letter: Some(letter) }))
     }
 
     /// Consumes the link and begins the account. In any other browser than the one that signed up

@@ -5,7 +5,7 @@ use super::session::Session;
 use super::sudo::still_there;
 use super::user::{User, UserChanges, update_user};
 use super::{FieldError, FieldErrors};
-use crate::clock::zone;
+use crate::clock::zone::{self, Unknown};
 use crate::db::DbError;
 use crate::mail::messages::Recipient;
 
@@ -18,9 +18,10 @@ const MOST_WORDS_GREETED: usize = 4;
 /// What may be changed of an account without a proof: nothing else depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details {
-    pub display_name: Option<String>,
-    /// An IANA name.
-    pub time_zone: Option<String>,
+    /// `None` leaves it as it is, `Some(None)` takes it away.
+    pub display_name: Option<Option<String>>,
+    /// An IANA name; the same.
+    pub time_zone: Option<Option<String>>,
 }
 
 /// Why a text is no name.
@@ -32,22 +33,26 @@ pub enum NameError {
 }
 
 impl Details {
-    /// As typed; an empty field means none.
-    pub fn parse(name: &str, zone: &str) -> Result<Self, FieldErrors> {
+    /// As typed; an empty field means none, a field that was not sent stays as it is.
+    pub fn parse(name: Option<&str>, zone: Option<&str>) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let display_name = parse_name(name).unwrap_or_else(|error| {
+        let display_name = name.map(parse_name).transpose().unwrap_or_else(|error| {
             errors.add("display_name", FieldError::Name(error));
             None
         });
-        let mut time_zone = None;
-        if !zone.trim().is_empty() {
-            match zone::find(zone) {
-                Ok(name) => time_zone = Some(name.to_owned()),
-                Err(unknown) => errors.add("time_zone", FieldError::TimeZone(unknown)),
-            }
-        }
+        let time_zone = zone.map(parse_zone).transpose().unwrap_or_else(|unknown| {
+            errors.add("time_zone", FieldError::TimeZone(unknown));
+            None
+        });
         if errors.is_empty() { Ok(Self { display_name, time_zone }) } else { Err(errors) }
     }
+}
+
+fn parse_zone(text: &str) -> Result<Option<String>, Unknown> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    zone::find(text).map(|name| Some(name.to_owned()))
 }
 
 /// Any text that people can see: whoever shows it escapes it. Nothing is folded, so that its length
@@ -93,9 +98,12 @@ impl Auth {
         session: &Session,
         details: Details,
     ) -> Result<bool, DbError> {
+        if details.display_name.is_none() && details.time_zone.is_none() {
+            return Ok(true);
+        }
         let changes = UserChanges {
-            display_name: Some(details.display_name),
-            time_zone: Some(details.time_zone),
+            display_name: details.display_name,
+            time_zone: details.time_zone,
             ..UserChanges::default()
         };
         let (user, session) = (user.clone(), session.clone());

@@ -12,7 +12,7 @@ use super::secure_account::{is_taken, note, owner_of, reserved, set_address};
 use super::session::Session;
 use super::sudo::still_there;
 use super::throttle::{Deed, Limited, TakeError};
-use super::user::{User, UserKey, find_user_by};
+use super::user::{User, UserChanges, UserKey, find_user_by, update_user};
 use super::{FieldError, FieldErrors};
 use crate::clock::Timestamp;
 use crate::db::{AnyConnection, DbError};
@@ -39,6 +39,14 @@ impl From<QueryError> for AskError {
     fn from(error: QueryError) -> Self {
         DbError::from(error).into()
     }
+}
+
+/// Somebody reads the mail of their account's address.
+pub struct Proven {
+    /// With that address.
+    pub user: User,
+    /// False where it had that address before.
+    pub changed: bool,
 }
 
 impl From<TakeError> for AskError {
@@ -91,7 +99,9 @@ impl Auth {
         Ok(())
     }
 
-    /// What the worker mails to the new address: the link, or word that somebody wants it.
+    /// What the worker mails to the new address: the link; to one that is somebody else's no more than
+    /// word of it. The asker can read what is stored about them: there is a token, and the row stays
+    /// theirs, whoever has the address and whether or not a mail leaves (B-07).
     pub(super) fn compose_email_change(
         &self,
         conn: &mut AnyConnection,
@@ -99,20 +109,6 @@ impl Auth {
     ) -> Result<Option<Composed>, DbError> {
         let (Some(id), Ok(email)) = (wish.user, Email::parse(wish.email)) else { return Ok(None) };
         let Some(user) = find_user_by(conn, UserKey::Id(id)).optional()? else { return Ok(None) };
-        if !self.may_mail_to(conn, email.key(), Some(id), wish.now)? {
-            return Ok(None);
-        }
-        // Whoever has the address, the row stays the asker's: it must not tell.
-        let composed = |letter| Ok(Some(Composed { user: Some(id), letter }));
-        let owner = find_user_by(conn, UserKey::Email(email.as_typed())).optional()?;
-        let owner = match owner {
-            Some(owner) if owner.id != id => Some(owner.email),
-            Some(_) => None,
-            None => reserved(conn, email.key(), Some(id), wish.now)?,
-        };
-        if let Some(owner) = owner {
-            return composed(self.wanted_letter(&owner)?);
-        }
         let new = MailedToken {
             user_id: Some(id),
             email_key: email.key().to_owned(),
@@ -120,15 +116,25 @@ impl Auth {
         };
         let end = wish.asked_at + Purpose::EmailChange.lifetime();
         let token = mailed_token::issue_until(conn, Purpose::EmailChange, &new, end)?;
-        composed(self.written(
-            &new.email,
-            &EmailChange {
-                email: user.email,
-                new_email: new.email.clone(),
-                link: self.messages.link(&format!("/email_change/{}", token.expose_secret())),
-                hours: Purpose::EmailChange.lifetime().as_secs() / 3600,
-            },
-        )?)
+        let composed = |letter| Ok(Some(Composed { user: Some(id), letter }));
+        // Nor is that a mail was held back told to the asker.
+        if !self.may_mail_to(conn, email.key(), None, wish.now)? {
+            return composed(None);
+        }
+        if let Some((owner, email)) = other_owner(conn, &new, wish.now)? {
+            let letter = Content::Letter(self.wanted_letter(&email)?);
+            // Theirs, so that nothing that the asker does takes it back.
+            let note = Note::to_user(Kind::AddressWanted, owner);
+            self.outbox.add(conn, &note, &letter, wish.now)?;
+            return composed(None);
+        }
+        let letter = EmailChange {
+            email: user.email,
+            new_email: new.email.clone(),
+            link: self.messages.link(&format!("/email_change/{}", token.expose_secret())),
+            hours: Purpose::EmailChange.lifetime().as_secs() / 3600,
+        };
+        composed(Some(self.written(&new.email, &letter)?))
     }
 
     /// Tells the owner of an address that somebody wants it.
@@ -142,15 +148,15 @@ impl Auth {
         &self,
         token: &SecretString,
         now: Timestamp,
-    ) -> Result<User, LinkError> {
+    ) -> Result<Proven, LinkError> {
         let (auth, token) = (self.clone(), token.clone());
-        let user = self.db.write(move |conn| {
+        let proven = self.db.write(move |conn| {
             let found = mailed_token::consume(conn, Purpose::EmailChange, &token, now)?;
             auth.take_address(conn, &found.ok_or(LinkError::Dead)?, now)
         });
-        let user = user.await?;
+        let proven = proven.await?;
         self.bell.ring();
-        Ok(user)
+        Ok(proven)
     }
 
     fn take_address(
@@ -158,9 +164,15 @@ impl Auth {
         conn: &mut AnyConnection,
         new: &MailedToken,
         now: Timestamp,
-    ) -> Result<User, LinkError> {
+    ) -> Result<Proven, LinkError> {
         let user = owner_of(conn, new)?.filter(|user| user.disabled_at.is_none());
         let user = user.ok_or(LinkError::Dead)?;
+        // An operator's link: nobody need hear of a change.
+        if new.email == user.email {
+            let changes = UserChanges { confirmed_at: Some(Some(now)), ..UserChanges::default() };
+            update_user(conn, user.id, &changes)?;
+            return Ok(Proven { user, changed: false });
+        }
         if is_taken(conn, &new.email_key, Some(user.id), now)? {
             return Err(LinkError::Dead);
         }
@@ -168,7 +180,7 @@ impl Auth {
         set_address(conn, user.id, new, now)?;
         mailed_token::void_all(conn, user.id)?;
         outbox::withdraw_links(conn, user.id)?;
-        Ok(find_user_by(conn, UserKey::Id(user.id))?)
+        Ok(Proven { user: find_user_by(conn, UserKey::Id(user.id))?, changed: true })
     }
 
     /// Mails both addresses, before the change: the link gives back the one that `user` still has.
@@ -197,5 +209,21 @@ impl Auth {
             self.outbox.add(conn, &note, &letter, now)?;
         }
         Ok(())
+    }
+}
+
+/// Who has the address that the account of `new` wants, or may take it back, and how they spell it.
+fn other_owner(
+    conn: &mut AnyConnection,
+    new: &MailedToken,
+    now: Timestamp,
+) -> QueryResult<Option<(i64, String)>> {
+    match find_user_by(conn, UserKey::Email(&new.email)).optional()? {
+        Some(owner) if Some(owner.id) == new.user_id => Ok(None),
+        Some(owner) => Ok(Some((owner.id, owner.email))),
+        None => {
+            let reserved = reserved(conn, &new.email_key, new.user_id, now)?;
+            Ok(reserved.and_then(|owner| Some((owner.user_id?, owner.email))))
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::audit::journal;
 use crate::clock::Timestamp;
 use crate::db::schema::{devices, outbox, pending_forms, sessions, sign_ups, tokens};
 use crate::db::{AnyConnection, DbError};
+use crate::mail::Kind;
 
 /// Changes when a field goes or means something else, not when one is added.
 const VERSION: u32 = 1;
@@ -93,11 +94,11 @@ struct Link {
 struct Mail {
     message_id: String,
     kind: String,
-    state: String,
+    state: Option<String>,
     created_at: String,
     expires_at: Option<String>,
-    attempts: i32,
-    next_attempt_at: String,
+    attempts: Option<i32>,
+    next_attempt_at: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -235,14 +236,18 @@ fn mails_of(conn: &mut AnyConnection, user: i64) -> QueryResult<Vec<Mail>> {
         .filter(outbox::user_id.eq(user))
         .select(crate::mail::outbox::Row::as_select())
         .load(conn)?;
-    let told = |row: crate::mail::outbox::Row| Mail {
-        message_id: row.message_id,
-        kind: row.kind,
-        state: row.state,
-        created_at: row.created_at.rfc3339(),
-        expires_at: moment(row.expires_at),
-        attempts: row.attempts,
-        next_attempt_at: row.next_attempt_at.rfc3339(),
+    let told = |row: crate::mail::outbox::Row| {
+        // Whether the link to an address left at all depends on who else has that address (B-07).
+        let its_way = Kind::parse(&row.kind) != Some(Kind::EmailChange);
+        Mail {
+            message_id: row.message_id,
+            kind: row.kind,
+            state: its_way.then_some(row.state),
+            created_at: row.created_at.rfc3339(),
+            expires_at: moment(row.expires_at),
+            attempts: its_way.then_some(row.attempts),
+            next_attempt_at: its_way.then(|| row.next_attempt_at.rfc3339()),
+        }
     };
     Ok(rows.into_iter().map(told).collect())
 }

@@ -22,8 +22,10 @@ use crate::mail::{Kind, Letter};
 /// How it came, which its mail says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// From a mailed link: every device was logged out.
+    /// From a link, mailed or handed over: every device was logged out.
     ByLink,
+    /// The same, for an account that had none.
+    FirstByLink,
     /// From somebody signed in: all other devices were logged out.
     EndingOthers,
     /// From somebody signed in: the other devices stayed.
@@ -35,6 +37,7 @@ impl How {
     fn name(self) -> &'static str {
         match self {
             Self::ByLink => "by link",
+            Self::FirstByLink => "first by link",
             Self::EndingOthers => "ending others",
             Self::KeepingOthers => "keeping others",
         }
@@ -42,7 +45,7 @@ impl How {
 
     /// A mail of a version that knew mailed links alone has no name.
     fn parse(name: Option<&str>) -> Self {
-        let known = [Self::EndingOthers, Self::KeepingOthers];
+        let known = [Self::FirstByLink, Self::EndingOthers, Self::KeepingOthers];
         known.into_iter().find(|how| Some(how.name()) == name).unwrap_or(Self::ByLink)
     }
 }
@@ -93,7 +96,8 @@ impl Auth {
         let notice = PasswordChanged {
             email: user.email.clone(),
             when: at.in_words_of(user.time_zone.as_deref()),
-            by_link: how == How::ByLink,
+            by_link: matches!(how, How::ByLink | How::FirstByLink),
+            none_before: how == How::FirstByLink,
             others_kept: how == How::KeepingOthers,
             link: self.secure_link(conn, user, now)?,
             days: Purpose::SecureAccount.days(),
@@ -111,6 +115,6 @@ impl Auth {
         let Some(user) = find_user_by(conn, UserKey::Id(id)).optional()? else { return Ok(None) };
         let how = How::parse(wish.subject);
         let letter = self.changed_notice(conn, &user, how, wish.asked_at, wish.now)?;
-        Ok(Some(Composed { user: Some(id), letter }))
+        Ok(Some(Composed { user: Some(id), letter: Some(letter) }))
     }
 }

@@ -30,7 +30,7 @@ pub enum OperatorError {
     Email,
     #[error("a name has 1 to {LONGEST_NAME} characters that people can see")]
     Name,
-    #[error("this address has an account already")]
+    #[error("this address has an account already, or had one until a few days ago")]
     EmailTaken,
     #[error("the address is confirmed already")]
     Confirmed,

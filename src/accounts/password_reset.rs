@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::auth::Auth;
 use super::email::Email;
 use super::new_password::How;
+use super::password::LOCKED;
 use super::session::end_all_sessions;
 use super::throttle::{Bucket, Deed, TakeError};
 use super::user::{User, UserChanges, UserKey, find_user_by};
@@ -149,7 +150,9 @@ impl Auth {
                 consume(conn, user.id, &key, oldest, &hashed_password, now)?;
                 end_all_sessions(conn, user.id)?;
                 device::forget_all(conn, user.id)?;
-                auth.settle_new_password(conn, &user, How::ByLink, now)?;
+                let had_none = user.hashed_password == LOCKED;
+                let how = if had_none { How::FirstByLink } else { How::ByLink };
+                auth.settle_new_password(conn, &user, how, now)?;
                 Ok::<_, UpdatePasswordError>(user.clone())
             })
             .await?;
@@ -180,9 +183,11 @@ impl Auth {
             Kind::PasswordReset | Kind::Unlock => self.compose_asked(conn, wish),
             // Written with the deed they tell of, and with links that nothing can write anew.
             Kind::EmailChange => self.compose_email_change(conn, wish),
-            Kind::Invitation | Kind::EmailChanged | Kind::NewLogIn | Kind::DeletionAsked => {
-                Ok(None)
-            }
+            Kind::Invitation
+            | Kind::EmailChanged
+            | Kind::NewLogIn
+            | Kind::DeletionAsked
+            | Kind::AddressWanted => Ok(None),
         }
     }
 
@@ -220,7 +225,8 @@ impl Auth {
         };
         // The links of earlier mails are dead now; those still waiting need not go.
         outbox::withdraw(conn, user.id, Kind::PasswordReset)?;
-        Ok(Some(Composed { user: Some(user.id), letter: self.reset_letter(user, &token)? }))
+        let letter = self.reset_letter(user, &token)?;
+        Ok(Some(Composed { user: Some(user.id), letter: Some(letter) }))
     }
 
     fn reset_letter(&self, user: &User, token: &SecretString) -> Result<Letter, DbError> {

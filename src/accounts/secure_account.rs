@@ -212,14 +212,14 @@ pub(super) fn is_taken(
 /// No user has it.
 const NOBODY: i64 = -1;
 
-/// The address as its last owner spells it, while they may take it back with a link: else a thief
-/// who changed it would sign up with it, and there would be nothing to give back.
+/// Whose that address was, as its last owner spells it, while they may take it back with a link: else
+/// a thief who changed it would sign up with it, and there would be nothing to give back.
 pub(super) fn reserved(
     conn: &mut AnyConnection,
     email_key: &str,
     user: Option<i64>,
     now: Timestamp,
-) -> QueryResult<Option<String>> {
+) -> QueryResult<Option<MailedToken>> {
     let latest = now + Purpose::SecureAccount.lifetime() + SKEW;
     tokens::table
         .inner_join(users::table.on(tokens::user_id.eq(users::id.nullable())))
@@ -228,7 +228,7 @@ pub(super) fn reserved(
         .filter(tokens::expires_at.gt(now).and(tokens::expires_at.le(latest)))
         .filter(users::id.ne(user.unwrap_or(NOBODY)))
         .filter(users::email_key.ne(email_key))
-        .select(tokens::email)
+        .select(MailedToken::as_select())
         .first(conn)
         .optional()
 }

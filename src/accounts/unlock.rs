@@ -58,7 +58,7 @@ impl Auth {
                 minutes: Purpose::Unlock.lifetime().as_secs() / 60,
             },
         )?;
-        Ok(Some(Composed { user: Some(user.id), letter }))
+        Ok(Some(Composed { user: Some(user.id), letter: Some(letter) }))
     }
 
     /// Whose unlock link that is, if it is alive.

@@ -51,8 +51,10 @@ pub struct PasswordChanged {
     pub email: String,
     /// The moment, in words, in the owner's zone.
     pub when: String,
-    /// From a mailed link, which logged out every device; else by somebody signed in.
+    /// From a one-time link, which logged out every device; else by somebody signed in.
     pub by_link: bool,
+    /// There was no password before.
+    pub none_before: bool,
     /// Whether the other devices stayed signed in.
     pub others_kept: bool,
     /// Secures the account.

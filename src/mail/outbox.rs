@@ -35,6 +35,7 @@ pub enum Kind {
     EmailChanged,
     NewLogIn,
     DeletionAsked,
+    AddressWanted,
 }
 
 impl Kind {
@@ -46,9 +47,14 @@ impl Kind {
         Self::Invitation,
         Self::EmailChange,
     ];
-    /// Those that tell an owner what happened, with a link to undo it.
-    pub const NOTICES: [Self; 4] =
-        [Self::PasswordChanged, Self::EmailChanged, Self::NewLogIn, Self::DeletionAsked];
+    /// Those that tell an owner what happened, most of them with a link to undo it.
+    pub const NOTICES: [Self; 5] = [
+        Self::PasswordChanged,
+        Self::EmailChanged,
+        Self::NewLogIn,
+        Self::DeletionAsked,
+        Self::AddressWanted,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,6 +67,7 @@ impl Kind {
             Self::EmailChanged => "email_changed",
             Self::NewLogIn => "new_log_in",
             Self::DeletionAsked => "deletion_asked",
+            Self::AddressWanted => "address_wanted",
         }
     }
 
@@ -106,7 +113,8 @@ impl Note {
 /// A wish's letter, and whose account it is about.
 pub struct Composed {
     pub user: Option<i64>,
-    pub letter: Letter,
+    /// None where nothing is to leave, which the row must not tell.
+    pub letter: Option<Letter>,
 }
 
 /// What waits: a finished letter, or a wish whose letter the worker composes. The wish keeps the
@@ -205,9 +213,9 @@ impl Outbox {
         row: &Row,
         composed: Option<&Composed>,
     ) -> QueryResult<bool> {
-        let content = composed.map_or_else(Vec::new, |composed| {
-            self.seal(&Content::Letter(composed.letter.clone()), &row.message_id)
-        });
+        let letter = composed.and_then(|composed| composed.letter.clone());
+        let content = letter
+            .map_or_else(Vec::new, |letter| self.seal(&Content::Letter(letter), &row.message_id));
         let user = composed.and_then(|composed| composed.user);
         let changed = diesel::update(outbox::table.find(row.id))
             .set((outbox::user_id.eq(user), outbox::content.eq(content)))

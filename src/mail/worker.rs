@@ -253,8 +253,8 @@ impl Worker {
             }
             let composed = (self.compose)(conn, &wish)?;
             let there = self.outbox.fulfil(conn, row, composed.as_ref())?;
-            Ok(match composed {
-                Some(composed) if there => Written::Letter(composed.letter),
+            Ok(match composed.and_then(|composed| composed.letter) {
+                Some(letter) if there => Written::Letter(letter),
                 Some(_) => Written::Never,
                 None => Written::ToNobody,
             })
@@ -275,12 +275,13 @@ impl Worker {
                 Some(wish) => (self.compose)(conn, &wish)?,
                 None => None,
             };
-            let Some(composed) = composed else {
+            let letter = composed.as_ref().and_then(|composed| composed.letter.clone());
+            let Some(letter) = letter else {
                 outbox::mark_unsent(conn, row, &unsealable.to_string(), true, now)?;
                 return Ok(Written::Never);
             };
-            let there = self.outbox.fulfil(conn, row, Some(&composed))?;
-            Ok::<_, DbError>(if there { Written::Letter(composed.letter) } else { Written::Never })
+            let there = self.outbox.fulfil(conn, row, composed.as_ref())?;
+            Ok::<_, DbError>(if there { Written::Letter(letter) } else { Written::Never })
         })?;
         match written {
             Written::Letter(_) => log::warn!("mail {} written anew: {unsealable}", row.message_id),

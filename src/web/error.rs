@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::input::BadInput;
 use super::reply::{Page, json_response, message, see_other, wants_page};
-use super::{Site, client, guards, headers, pages, session_cookie, words};
+use super::{Site, client, guards, headers, next, pages, session_cookie, words};
 use crate::accounts::Broken;
 use crate::accounts::throttle::{Limited, TakeError};
 use crate::audit::{self, Event, Source};
@@ -156,7 +156,7 @@ fn sign_in_needed(request: &Request<'_>, browser: bool) -> response::Result<'sta
         return json_response(Status::Forbidden, &message(words::FORBIDDEN));
     }
     if request.method() == rocket::http::Method::Get {
-        see_other(&format!("/login?next={}", request.uri().path()))
+        see_other(&format!("/login?next={}", next::encoded(&way_back(request))))
     } else {
         see_other("/login")
     }
@@ -166,10 +166,19 @@ fn sign_in_needed(request: &Request<'_>, browser: bool) -> response::Result<'sta
 /// comes back, a program is told to.
 fn proof_needed(request: &Request<'_>, browser: bool) -> response::Result<'static> {
     if browser {
-        see_other(&pages::sudo::way_to(request.uri().path().as_str()))
+        see_other(&pages::sudo::way_to(&way_back(request)))
     } else {
         json_response(Status::Forbidden, &message(words::PROVE_FIRST))
     }
+}
+
+/// The page that was asked for, with its query, if that leads nowhere else (B-52). For a file it is the
+/// page before it: a browser that begins a download leaves the form with the password standing.
+fn way_back(request: &Request<'_>) -> String {
+    let path = request.uri().path().as_str();
+    let page = path.strip_suffix(".json").unwrap_or(path);
+    let whole = request.uri().query().map(|query| format!("{page}?{query}"));
+    whole.filter(|way| next::local_path(way).is_some()).unwrap_or_else(|| page.to_owned())
 }
 
 fn page(request: &Request<'_>, status: Status) -> response::Result<'static> {

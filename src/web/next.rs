@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use rocket::http::CookieJar;
 use url::Url;
 
@@ -72,6 +72,15 @@ pub fn take(jar: &CookieJar<'_>, site: &Site) -> Option<Next> {
     let next = kept(jar, site)?;
     private_cookie::remove(jar, site, COOKIE);
     Some(next)
+}
+
+/// What a path needs in the value of a query, and no more: people read their address bar.
+const IN_QUERY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'-').remove(b'.').remove(b'~');
+
+/// A path as the value of `next`.
+pub fn encoded(path: &str) -> String {
+    utf8_percent_encode(path, IN_QUERY).to_string()
 }
 
 /// `text` if a browser sent there stays on this site (open redirects, B-52 to B-55). Browsers take

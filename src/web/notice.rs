@@ -31,10 +31,11 @@ pub enum Notice {
     DeletionAsked,
     DeletionCalledOff,
     AccountKept,
+    EmailConfirmed,
 }
 
 impl Notice {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::SignedUp,
         Self::LoggedOut,
         Self::PasswordUpdated,
@@ -54,6 +55,7 @@ impl Notice {
         Self::DeletionAsked,
         Self::DeletionCalledOff,
         Self::AccountKept,
+        Self::EmailConfirmed,
     ];
 
     fn code(self) -> &'static str {
@@ -77,6 +79,7 @@ impl Notice {
             Self::DeletionAsked => "deletion_asked",
             Self::DeletionCalledOff => "deletion_called_off",
             Self::AccountKept => "account_kept",
+            Self::EmailConfirmed => "email_confirmed",
         }
     }
 }

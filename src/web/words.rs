@@ -50,7 +50,7 @@ pub const CHANGE_PASSWORD_BY_PUT: &str =
 pub const OTHERS_LOGGED_OUT: &str = "all other devices are logged out";
 pub const EMAIL_BY_POST: &str = "ask for another address with POST /account/email: email";
 pub const EMAIL_ASKED: &str = "look into the mail of the new address";
-pub const EMAIL_CHANGE_LIVE: &str = "change the address with POST /email_change/confirm: token";
+pub const EMAIL_CHANGE_LIVE: &str = "confirm the address with POST /email_change/confirm: token";
 pub const EMAIL_CHANGED: &str = "email changed";
 pub const SECURE_BY_POST: &str = "secure the account with POST /account/secure";
 pub const SECURE_LIVE: &str = "secure the account with POST /secure_account/confirm: token";
@@ -87,6 +87,7 @@ pub fn notice(notice: Notice) -> &'static str {
         }
         Notice::OthersLoggedOut => "All other devices are logged out.",
         Notice::EmailChanged => "Your account has its new e-mail address.",
+        Notice::EmailConfirmed => "Your e-mail address is confirmed.",
         Notice::AccountSecured => {
             "Everybody is logged out of your account, and its password no longer works."
         }

@@ -256,8 +256,30 @@ fn an_address_that_nobody_confirmed_gets_a_link_of_its_own() {
     let server = home.start();
     server.logged_in(ANN);
     let link = json(&home, &["link", ANN, "--confirm"]);
-    let printed = link["link"].as_str().expect("a link");
-    assert!(printed.contains("/email_change/"), "{printed}");
+    let link = link["link"].as_str().expect("a link");
+    let (_, token) = link.split_once("/email_change/").expect("a link of its own");
+    assert_eq!(json(&home, &["show", ANN])["confirmed_at"], Value::Null, "nobody has opened it");
+    server.program().get(&format!("/email_change/{token}")).is(200);
+    server.program().post("/email_change/confirm", &[("token", token)]).is(200);
+    assert!(json(&home, &["show", ANN])["confirmed_at"].is_string());
+    let mails = outbox::table.filter(outbox::kind.eq("email_changed")).count();
+    assert_eq!(mails.get_result(&mut home.database()), Ok(0_i64), "no address has changed");
+    server.program().post("/email_change/confirm", &[("token", token)]).is(403);
+    refuses(&home, &["link", ANN, "--confirm"], "the address is confirmed already");
+}
+
+#[test]
+fn an_address_that_its_owner_may_take_back_is_not_given_to_another() {
+    let home = home();
+    let server = home.start();
+    server.logged_in(ANN);
+    let hers = format!(
+        "INSERT INTO tokens (id, purpose, user_id, email_key, email, expires_at) \
+         SELECT 'k', 'secure_account', 1, '{BOB}', '{BOB}', password_changed_at + 86400000 FROM users"
+    );
+    home.database().batch_execute(&hers).expect("written");
+    refuses(&home, &["add", BOB], "has an account already, or had one until a few days ago");
+    refuses(&home, &["show", BOB], "there is no such account");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn sign_up_and_in(service: &Service) {
         known_device: Some(session.known_device.clone()),
         ..Beginning::default()
     };
-    let details = Details::parse("Ann", "berlin").expect("a name and a zone");
+    let details = Details::parse(Some("Ann"), Some("berlin")).expect("a name and a zone");
     assert!(auth.change_details(&session.user, &row, details).wait().expect("changed"));
     auth.export(session.user.id, now).wait().expect("read").expect("there");
     let again = log_in(auth, beginning);

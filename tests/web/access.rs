@@ -135,7 +135,10 @@ fn nobody_gets_what_is_for_owners_and_for_those_with_a_link() {
             let answer = entry.asked_by(&app.browser(), &path);
             let way = match (&entry.browser, entry.method()) {
                 (Some(way), _) => way.clone(),
-                (None, Method::Get) => format!("/login?next={path}"),
+                (None, Method::Get) => {
+                    // To the page of a file.
+                    format!("/login?next={}", path.strip_suffix(".json").unwrap_or(&path))
+                }
                 (None, _) => "/login".to_owned(),
             };
             answer.goes_to(&way);

@@ -63,13 +63,20 @@ fn a_program_reads_and_writes_the_same() {
         (&after["display_name"], &after["time_zone"]),
         (&json!("Ann"), &json!("America/New_York"))
     );
-    // PUT says all there is to be: what is not sent is none.
-    let none = ann.json(Method::Put, "/account/details", &json!({}));
-    assert_eq!(
-        (&none.json()["display_name"], &none.json()["time_zone"]),
-        (&Value::Null, &Value::Null)
-    );
-    assert_eq!(none.all("set-cookie").len(), 0, "no notice for a program");
+    // What is not sent stays, what is empty goes.
+    for (sent, name, zone) in [
+        (json!({}), json!("Ann"), json!("America/New_York")),
+        (json!({ "display_name": "Bea" }), json!("Bea"), json!("America/New_York")),
+        (json!({ "time_zone": "" }), json!("Bea"), Value::Null),
+        (json!({ "time_zone": "Berlin" }), json!("Bea"), json!("Europe/Berlin")),
+        (json!({ "display_name": "" }), Value::Null, json!("Europe/Berlin")),
+    ] {
+        let saved = ann.json(Method::Put, "/account/details", &sent);
+        assert_eq!(saved.all("set-cookie").len(), 0, "no notice for a program");
+        for told in [saved.is(200).json(), ann.get("/account/details").json()] {
+            assert_eq!((&told["display_name"], &told["time_zone"]), (&name, &zone), "{sent}");
+        }
+    }
 }
 
 #[test]

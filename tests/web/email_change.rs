@@ -3,6 +3,7 @@
 mod asking; // B-07, B-18: who has an account is told to nobody
 mod links; // B-41, B-44, B-69: which link is good for what, and when
 
+use gatehouse::accounts::operator::{LinkKind, Operator};
 use gatehouse::clock::Timestamp;
 use rocket::http::Method::Post;
 use serde_json::json;
@@ -192,4 +193,30 @@ fn a_disabled_account_keeps_its_address() {
     app.browser().get(&link).is(403).says("This link no longer works");
     app.sql("UPDATE users SET disabled_at = NULL");
     assert_eq!(logs_in(&app, ANN), 200);
+}
+
+#[test]
+fn a_link_to_the_address_of_before_confirms_it_and_says_so() {
+    let app = TestApp::new();
+    let ann = app.signed_up(ANN);
+    let link = || {
+        let printed = Operator(app.auth()).link(ANN, LinkKind::Confirm, Timestamp::now());
+        let link = secrecy::ExposeSecret::expose_secret(&printed.expect("a link").link).to_owned();
+        link["http://127.0.0.1:8000".len()..].to_owned()
+    };
+    ann.get(&link()).goes_to("/email_change/confirm");
+    let page = ann.get("/email_change/confirm");
+    page.is(200).says("<h1>Confirm your address</h1>").says("This is my address");
+    page.does_not_say("gets this one").does_not_say("Change the address");
+    ann.post("/email_change/confirm", &[]).goes_to("/profile");
+    ann.get("/profile")
+        .says("Your e-mail address is confirmed.")
+        .does_not_say("new e-mail address");
+    assert_eq!(app.mailbox().len(), 0, "there is nothing to take back");
+    assert_eq!(app.events_of(Some(1)), ["signed_up", "link_printed", "email_confirmed"]);
+    assert_eq!(logs_in(&app, ANN), 200);
+    app.sql("UPDATE users SET confirmed_at = NULL");
+    let form = json!({ "token": token_of(&link()) });
+    let told = app.program().json(Post, "/email_change/confirm", &form);
+    told.is(200).json_is(&json!({ "email": ANN, "message": "email confirmed" }));
 }

@@ -39,7 +39,9 @@ fn program<'a>(app: &'a TestApp, email: &str) -> Visitor<'a> {
 fn everybody_gets_their_file_in_one_form() {
     let app = TestApp::new();
     let ann = app.signed_up(ANN);
-    ann.get("/account/export").is(200).says("href=\"/account/export.json\"");
+    // Saved under its own name; an answer that is no file is shown, not saved.
+    let link = "<a class=\"button\" href=\"/account/export.json\">";
+    ann.get("/account/export").is(200).says(link);
     for visitor in [&ann, &program(&app, ANN)] {
         let (answer, content) = file(visitor);
         let day = &Timestamp::now().rfc3339()[..10];
@@ -64,11 +66,13 @@ fn an_old_proof_must_be_given_anew_and_leads_back() {
     script.get(FILE).is(403).says("POST /sudo").does_not_say("format");
     let page = ann.get("/account/export");
     page.is(200).says("/sudo?next=%2Faccount%2Fexport\"").does_not_say("export.json\"");
-    ann.get(FILE).goes_to("/sudo?next=%2Faccount%2Fexport%2Ejson");
-    let wrong = [("password", "not that one"), ("next", FILE)];
+    // The page, where the file is a click away: a download would leave the password's page standing.
+    ann.get(FILE).goes_to("/sudo?next=%2Faccount%2Fexport");
+    let wrong = [("password", "not that one"), ("next", "/account/export")];
     ann.post("/sudo", &wrong).is(422);
-    ann.get(FILE).goes_to("/sudo?next=%2Faccount%2Fexport%2Ejson");
-    ann.post("/sudo", &[("password", PASSWORD), ("next", FILE)]).goes_to(FILE);
+    ann.get(FILE).goes_to("/sudo?next=%2Faccount%2Fexport");
+    let right = [("password", PASSWORD), ("next", "/account/export")];
+    ann.post("/sudo", &right).goes_to("/account/export");
     file(&ann);
     script.post("/sudo", &[("password", PASSWORD)]).is(200);
     file(&script);
@@ -78,7 +82,7 @@ fn an_old_proof_must_be_given_anew_and_leads_back() {
 fn nobody_gets_anothers() {
     let app = TestApp::new();
     app.signed_up(ANN);
-    app.browser().get(FILE).goes_to("/login?next=/account/export.json");
+    app.browser().get(FILE).goes_to("/login?next=/account/export");
     app.browser().get("/account/export").goes_to("/login?next=/account/export");
     app.program().get(FILE).is(403);
     let bob = app.signed_up(BOB);
@@ -179,4 +183,22 @@ fn what_is_read_together_is_of_one_moment() {
     assert_eq!(app.wait(count).expect("read"), (1, 0));
     let named = users::table.filter(users::display_name.is_not_null()).count();
     assert_eq!(named.get_result::<i64>(&mut app.database()).expect("read"), 1);
+}
+
+#[test]
+fn all_that_is_forgotten_with_an_account_is_told_of_it() {
+    let app = TestApp::with("limit_login = \"4/1m\"\nlimit_mail = \"9/1h\"", &[]);
+    app.signed_up(ANN);
+    app.program().post("/reset_password", &[("email", ANN)]).is(200);
+    app.mailbox();
+    // From a new browser, which a mail tells of.
+    let ann = program(&app, ANN);
+    ann.post("/sudo", &[("password", "not that one")]).is(422);
+    app.program().post("/sessions", &[("email", ANN), ("password", "not that one")]).is(401);
+    let (_, content) = file(&ann);
+    let counted = content["limits"].as_array().expect("a list").iter();
+    let counted: Vec<&str> = counted.filter_map(|it| it["what"].as_str()).collect();
+    for what in ["mail", "tell", "log_in", "prove"] {
+        assert!(counted.contains(&what), "{what}: {counted:?}");
+    }
 }

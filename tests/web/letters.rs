@@ -187,6 +187,7 @@ fn all_messages(messages: &Messages, email: &str) -> Vec<(&'static str, Letter)>
         email: email.to_owned(),
         when: email.to_owned(),
         by_link: false,
+        none_before: false,
         others_kept: false,
         link: messages.link("/secure_account/0123"),
         days: 7,

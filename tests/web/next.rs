@@ -221,3 +221,29 @@ fn the_guard_sends_back_to_its_own_path_alone() {
         assert!(!next.contains('?') && !next.contains("evil"), "{location}");
     }
 }
+
+#[test]
+fn the_way_back_keeps_its_query_and_leads_nowhere_else() {
+    let app = TestApp::new();
+    app.signed_up(ANN);
+    let asked = [
+        ("/account/secure?event=7", "/account/secure%3Fevent%3D7"),
+        ("/account/history?before=1&x=%26y", "/account/history%3Fbefore%3D1%26x%3D%2526y"),
+        // B-52, B-53: what would lead elsewhere, or reads as if it did, is left out.
+        ("/account/history?before=//evil.example", "/account/history"),
+        ("/account/history?before=%2F%2Fevil.example", "/account/history"),
+        ("/account/history?before=%0d%0aSet-Cookie:x", "/account/history"),
+        ("/account/history?before=%5Cevil.example", "/account/history"),
+    ];
+    for (path, way) in asked {
+        let ann = app.browser();
+        ann.get(path).goes_to(&format!("/login?next={way}"));
+        let next = percent_encoding::percent_decode_str(way).decode_utf8().expect("ASCII");
+        ann.get(&format!("/login?next={way}")).is(200);
+        let form = [("email", ANN), ("password", PASSWORD), ("next", &*next)];
+        ann.post("/sessions", &form).goes_to(&next);
+        ann.get(&next).is(200);
+    }
+    let long = format!("/account/history?before={}", "1".repeat(2000));
+    app.browser().get(&long).goes_to("/login?next=/account/history");
+}

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde::Serialize;
 
-use super::{Bucket, Deed, Rate, ThrottleConfig, Window, key};
+use super::{ThrottleConfig, Window};
 use crate::accounts::user::User;
 use crate::db::AnyConnection;
 use crate::db::schema::limits;
@@ -26,27 +26,18 @@ pub(in crate::accounts) fn counted(
     config: &ThrottleConfig,
     user: &User,
 ) -> QueryResult<Vec<Counted>> {
-    let buckets = [Bucket::account(&user.email), Bucket::owner(user.id)];
-    let mut kinds: Vec<(&str, Rate)> = config.mail.iter().map(|rate| ("mail", rate)).collect();
-    for deed in Deed::ALL {
-        kinds.extend(config.rates(deed).iter().map(|rate| (deed.name(), rate)));
-    }
-    let names = |(what, rate): &(&'static str, Rate)| {
-        let (what, rate) = (*what, *rate);
-        buckets.each_ref().map(|bucket| (key(what, bucket, rate), what, rate))
-    };
-    let names: Vec<(String, &str, Rate)> = kinds.iter().flat_map(names).collect();
-    let keys: Vec<&str> = names.iter().map(|(key, ..)| key.as_str()).collect();
+    let kinds = config.kinds(user);
+    let keys: Vec<&str> = kinds.iter().map(|kind| kind.key.as_str()).collect();
     let rows: Vec<Window> = limits::table
         .filter(limits::bucket.eq_any(keys))
         .order(limits::bucket)
         .select(Window::as_select())
         .load(conn)?;
     let told = |row: Window| {
-        let (_, what, rate) = names.iter().find(|(key, ..)| *key == row.bucket)?;
+        let kind = kinds.iter().find(|kind| kind.key == row.bucket)?;
         Some(Counted {
-            what: (*what).to_owned(),
-            window_seconds: rate.per.as_secs(),
+            what: kind.what.to_owned(),
+            window_seconds: kind.rate.per.as_secs(),
             tries: row.tries,
             started_at: row.started_at.rfc3339(),
             ends_at: row.ends_at.rfc3339(),

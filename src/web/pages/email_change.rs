@@ -10,7 +10,7 @@ use super::mailed_link::{MailedLink, TokenForm};
 use super::sudo::{self, Deed};
 use super::{AddressForm, owner_limited};
 use crate::accounts::Auth;
-use crate::accounts::email_change::AskError;
+use crate::accounts::email_change::{AskError, Proven};
 use crate::accounts::mailed_token::{LinkError, Purpose};
 use crate::audit::{self, Event};
 use crate::clock::Timestamp;
@@ -129,17 +129,22 @@ pub async fn submit_confirm(
     let Some(token) = LINK.take(form, site, jar) else {
         return LINK.refuse(auth, site, jar, &client).await;
     };
-    let user = match auth.change_email(&token, Timestamp::now()).await {
-        Ok(user) => user,
+    let Proven { user, changed } = match auth.change_email(&token, Timestamp::now()).await {
+        Ok(proven) => proven,
         Err(LinkError::Dead) => return LINK.refuse(auth, site, jar, &client).await,
         Err(LinkError::Db(error)) => return Err(error.into()),
     };
-    audit::record(Event::EmailChanged, Some(user.id), &client.source);
-    notice::leave(jar, site, Notice::EmailChanged);
+    let (event, told, message) = if changed {
+        (Event::EmailChanged, Notice::EmailChanged, words::EMAIL_CHANGED)
+    } else {
+        (Event::EmailConfirmed, Notice::EmailConfirmed, words::EMAIL_CONFIRMED)
+    };
+    audit::record(event, Some(user.id), &client.source);
+    notice::leave(jar, site, told);
     let is_theirs = visitor.0.is_some_and(|signed_in| signed_in.user.id == user.id);
     let next = if is_theirs { "/profile" } else { "/login" };
-    let changed = json!({ "email": user.email, "message": words::EMAIL_CHANGED });
-    Ok(Reply::see_other(next, (Status::Ok, changed)))
+    let told = json!({ "email": user.email, "message": message });
+    Ok(Reply::see_other(next, (Status::Ok, told)))
 }
 
 fn ask_again(refused: &Refused) -> Reply {

@@ -68,7 +68,7 @@ fn secure_link(app: &TestApp, mail: &Letter) -> String {
     link.to_owned()
 }
 
-const BY_LINK: [&str; 2] = ["from a link that we mailed to you", "Every device was logged out"];
+const BY_LINK: [&str; 2] = ["from a one-time link", "Every device was logged out"];
 const ENDING: [&str; 2] = ["who was logged in", "All other devices were logged out"];
 const KEEPING: [&str; 2] = ["who was logged in", "Other devices are still logged in"];
 
@@ -148,4 +148,33 @@ fn b91_a_notice_sealed_under_another_key_is_written_anew_and_says_the_same() {
         let (day, _) = yesterday.split_once(',').expect("a day and a time");
         assert!(mails[0].text.contains(day), "{day}: {}", mails[0].text);
     }
+}
+
+#[test]
+fn whoever_had_no_password_is_told_that_one_was_chosen() {
+    let app = TestApp::new();
+    let operator = gatehouse::accounts::operator::Operator(app.auth());
+    let (_, printed) = operator.add(ANN, None, Timestamp::now()).expect("added");
+    let token = printed.link.expose_secret().rsplit('/').next().expect("a token");
+    let form = [("reset_token", token), ("new_password", NEW)];
+    app.program().put("/reset_password", &form).is(200);
+    let mail = &app.mailbox()[0];
+    assert_eq!(mail.subject, "Your Gatehouse password was chosen");
+    for part in [&mail.text, &mail.html] {
+        assert!(part.contains("was chosen: ") && part.contains("one-time link"), "{part}");
+        assert!(!part.contains("was changed") && !part.contains("mailed to you"), "{part}");
+    }
+}
+
+/// The link of the letter that was lost is another one, the words are the same.
+#[test]
+fn a_first_password_is_chosen_in_a_mail_that_is_written_anew_too() {
+    let app = TestApp::new();
+    let operator = gatehouse::accounts::operator::Operator(app.auth());
+    let (_, printed) = operator.add(ANN, None, Timestamp::now()).expect("added");
+    let token = printed.link.expose_secret().rsplit('/').next().expect("a token");
+    let form = [("reset_token", token), ("new_password", NEW)];
+    app.program().put("/reset_password", &form).is(200);
+    app.sql("UPDATE outbox SET message_id = 'no letter is sealed for it'");
+    assert_eq!(app.mailbox()[0].subject, "Your Gatehouse password was chosen");
 }

@@ -32,18 +32,18 @@ fn names() -> impl Strategy<Value = String> {
 #[test]
 fn b106_a_name_that_is_taken_can_be_seen_and_is_taken_again() {
     let (taken, refused) = (Reached::default(), Reached::default());
-    holds(600, names(), |text| match Details::parse(&text, "") {
-        Ok(Details { display_name: Some(name), time_zone: None }) => {
+    holds(600, names(), |text| match Details::parse(Some(&text), Some("")) {
+        Ok(Details { display_name: Some(Some(name)), time_zone: Some(None) }) => {
             taken.one();
             assert_eq!(name, text.trim());
             assert!(name.chars().count() <= LONGEST_NAME);
             let hidden = |c: char| c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c);
             assert!(!name.contains(hidden), "{name:?}");
-            let again = Details::parse(&name, "").expect("a name");
-            assert_eq!(again.display_name.as_deref(), Some(name.as_str()));
+            let again = Details::parse(Some(&name), Some("")).expect("a name");
+            assert_eq!(again.display_name, Some(Some(name)));
         }
         Ok(Details { display_name, time_zone }) => {
-            assert_eq!((display_name, time_zone), (None, None));
+            assert_eq!((display_name, time_zone), (Some(None), Some(None)));
             assert_eq!(text.trim(), "");
         }
         Err(errors) => {

@@ -41,7 +41,7 @@ const DEEDS: [(&str, fn(&TestApp, &User, &Session, &str) -> bool); 7] = [
         overtake(app, secure, sql).expect("tried").is_some()
     }),
     ("change the details", |app, user, session, sql| {
-        let details = Details::parse("Eve", "").expect("good");
+        let details = Details::parse(Some("Eve"), Some("")).expect("good");
         overtake(app, app.auth().change_details(user, session, details), sql).expect("tried")
     }),
 ];
