@@ -15,10 +15,10 @@ impl Db {
     pub fn end_traces(&self) -> Result<(), DbError> {
         let Turns::Writer(writer) = &self.turns else { return Ok(()) };
         let _turn = writer.blocking_lock();
-        if let AnyConnection::Sqlite(conn) = &mut self.patient_connection()? {
-            if !sqlite::empty_log(conn, PATIENCE)? {
-                log::info!("the write-ahead log is emptied later: somebody reads an earlier state");
-            }
+        if let AnyConnection::Sqlite(conn) = &mut self.patient_connection()?
+            && !sqlite::empty_log(conn, PATIENCE)?
+        {
+            log::info!("the write-ahead log is emptied later: somebody reads an earlier state");
         }
         Ok(())
     }
