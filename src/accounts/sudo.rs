@@ -15,7 +15,7 @@ use super::user::{User, UserKey, find_user_by};
 use super::{Broken, device};
 use crate::clock::{SKEW, Timestamp};
 use crate::db::batches::BATCH;
-use crate::db::schema::{pending_forms, sessions};
+use crate::db::schema::{pending_forms, sessions, users};
 use crate::db::{AnyConnection, DbError};
 use crate::tokens::generate_uuid;
 
@@ -236,9 +236,18 @@ pub(super) fn still_there(
     user: &User,
     session: &Session,
 ) -> QueryResult<Option<User>> {
-    let row = sessions::table.find(&session.id);
-    let alive: bool = diesel::select(diesel::dsl::exists(row)).get_result(conn)?;
-    if alive { unchanged(conn, user) } else { Ok(None) }
+    // Written, so that of this deed and such an end at one moment the later sees the earlier: what
+    // is only read may be older with PostgreSQL.
+    let password = users::hashed_password.eq(&user.hashed_password);
+    let unchanged = users::table.find(user.id).filter(password.and(users::disabled_at.is_null()));
+    let same = users::hashed_password.eq(users::hashed_password);
+    let alive = sessions::user_id.eq(sessions::user_id);
+    if diesel::update(unchanged).set(same).execute(conn)? == 0
+        || diesel::update(sessions::table.find(&session.id)).set(alive).execute(conn)? == 0
+    {
+        return Ok(None);
+    }
+    find_user_by(conn, UserKey::Id(user.id)).map(Some)
 }
 
 /// True when that was one too many and the session has ended.
