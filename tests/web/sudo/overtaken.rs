@@ -7,7 +7,10 @@ use gatehouse::accounts::email_change::AskError;
 use super::*;
 
 /// What its owner does with a session: whether it was done.
-const DEEDS: [(&str, fn(&TestApp, &User, &Session, &str) -> bool); 7] = [
+/// Whether what an owner asked for was done.
+type Deed = fn(&TestApp, &User, &Session, &str) -> bool;
+
+const DEEDS: [(&str, Deed); 7] = [
     ("ask for another address", |app, user, session, sql| {
         let (new, now) = ("thief@example.com", Timestamp::now());
         let ask = app.auth().ask_for_email_change(user, session, new, "192.0.2.1", now);
