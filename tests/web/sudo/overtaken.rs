@@ -7,7 +7,6 @@ use gatehouse::accounts::email_change::AskError;
 use super::*;
 
 /// What its owner does with a session: whether it was done.
-/// Whether what an owner asked for was done.
 type Deed = fn(&TestApp, &User, &Session, &str) -> bool;
 
 const DEEDS: [(&str, Deed); 7] = [
