@@ -110,7 +110,7 @@ fn changing_the_password(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
 fn guessing(gate: &Gatehouse, ann: &Browser, tour: &mut Tour<'_>) {
     gate.lets_proofs_grow_old();
     ann.opens(&gate.at("/account/export.json"));
-    ann.is_at("/sudo?next=%2Faccount%2Fexport%2Ejson");
+    ann.is_at("/sudo?next=%2Faccount%2Fexport");
     for _ in 0..5 {
         gives_the_password(ann, "not that one");
     }

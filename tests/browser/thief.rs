@@ -154,8 +154,10 @@ fn is_in_again(gate: &Gatehouse, ann: &Browser) {
         "The name or the time zone was changed.",
     ];
     soon("what happened", || {
-        ann.reloads();
-        let text = ann.text();
+        ann.opens(&gate.at("/account/history"));
+        let mut text = ann.text();
+        ann.follows("Older events");
+        text += &ann.text();
         told.iter().all(|sentence| text.contains(sentence)).then_some(())
     });
     let sessions = "const done = arguments[0]; fetch('/account/sessions', {headers: {accept: \
