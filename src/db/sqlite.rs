@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::result::Error as QueryError;
+use diesel::result::{ConnectionError, Error as QueryError};
 use diesel::sql_types::{Integer, Text};
 use diesel::sqlite::SqliteConnection;
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use super::{DbError, OpenError};
 
@@ -40,9 +42,28 @@ impl File {
     }
 
     pub fn connect(&self, wait: Duration) -> Result<SqliteConnection, diesel::r2d2::Error> {
+        if let Some(cause) = self.refuses_writes() {
+            return Err(ConnectionError::BadConnection(cause).into());
+        }
         let mut conn = SqliteConnection::establish(&self.url)?;
         prepare(&mut conn, wait)?;
         Ok(conn)
+    }
+
+    /// Why nobody could write just now. SQLite would open the files for reading alone, and since all
+    /// connections of a process share the index of the write-ahead log, none of them could write
+    /// until the last of those had gone. (Opening a file to see would end SQLite's locks on it.)
+    fn refuses_writes(&self) -> Option<String> {
+        ["", "-wal", "-shm"].into_iter().find_map(|end| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(end);
+            match access(&name, Access::WRITE_OK) {
+                Err(cause) if cause != Errno::NOENT => {
+                    Some(format!("{} cannot be written: {cause}", name.display()))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// A file that was removed or replaced still takes writes, and nobody would ever see them
