@@ -10,7 +10,7 @@ use rocket::http::Method::Post;
 use serde_json::{Value, json};
 
 use super::{ANN, BOB, NEW, asks, confirms};
-use crate::app::{PASSWORD, TestApp};
+use crate::app::{PASSWORD, TestApp, Visitor};
 
 /// As many letters as Bob's.
 const FREE: &str = "max@example.com";
@@ -43,10 +43,21 @@ fn ask_and_look(settings: &str, email: &str) -> Vec<String> {
         seen.push(stored(visitor.get("/account/export.json").is(200).json()));
         let told = app.program();
         told.post("/sessions", &[("email", ANN), ("password", PASSWORD)]).is(200);
-        seen.push(stored(told.get("/account/history").is(200).json()));
+        app.auth().journal().flush();
+        seen.push(stored(whole_history(&told)));
     }
     let key = email.to_lowercase();
     seen.into_iter().map(|text| text.replace(email, "EMAIL").replace(&key, "KEY")).collect()
+}
+
+/// All pages of it: where one ends depends on which events came in one moment.
+fn whole_history(visitor: &Visitor<'_>) -> Value {
+    let (mut events, mut path) = (Vec::new(), Some("/account/history".to_owned()));
+    while let Some(page) = path.map(|path| visitor.get(&path).is(200).json()) {
+        events.extend(page["events"].as_array().expect("a list").iter().cloned());
+        path = page["older"].as_str().map(str::to_owned);
+    }
+    json!({ "events": events })
 }
 
 /// What the file or the history says, but for what is another each time.
