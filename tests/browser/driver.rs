@@ -46,7 +46,8 @@ pub struct Driver {
     process: Child,
     folder: TempDir,
     pub url: String,
-    _turn: Turn,
+    /// Given up with the driver.
+    turn: Option<Turn>,
 }
 
 impl Driver {
@@ -55,8 +56,22 @@ impl Driver {
         Turn::wait::<N>().map(Self::begin)
     }
 
+    /// Now and then the port that the system gives chromedriver for IPv6 is taken for IPv4: it ends,
+    /// and is asked again.
     #[track_caller]
-    fn begin(turn: Turn) -> Self {
+    fn begin(mut turn: Turn) -> Self {
+        for _ in 0..5 {
+            match Self::try_to_begin(turn) {
+                Ok(driver) => return driver,
+                Err(again) => turn = again,
+            }
+        }
+        panic!("chromedriver finds no port. {MEND}");
+    }
+
+    /// The turn again where the port was taken.
+    #[track_caller]
+    fn try_to_begin(turn: Turn) -> Result<Self, Turn> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("chromedriver.log");
         let output = File::create(&path).expect("a file");
@@ -70,16 +85,19 @@ impl Driver {
             .stderr(output)
             .spawn()
             .unwrap_or_else(|cause| panic!("chromedriver does not start ({cause}). {MEND}"));
-        let mut driver = Self { process, folder, url: String::new(), _turn: turn };
+        let mut driver = Self { process, folder, url: String::new(), turn: Some(turn) };
         let port = soon("chromedriver says its port", || {
             let said = fs::read_to_string(&path).expect("UTF-8");
-            let ended = driver.process.try_wait().expect("a child of ours");
-            assert!(ended.is_none(), "chromedriver ended: {said}");
+            if driver.process.try_wait().expect("a child of ours").is_some() {
+                assert!(said.contains("Address already in use"), "chromedriver ended: {said}");
+                return Some(None);
+            }
             let (_, port) = said.split_once("successfully on port ")?;
-            port.split_once('.').map(|(port, _)| port.to_owned())
+            port.split_once('.').map(|(port, _)| Some(port.to_owned()))
         });
+        let Some(port) = port else { return Err(driver.turn.take().expect("its own")) };
         driver.url = format!("http://127.0.0.1:{port}");
-        driver
+        Ok(driver)
     }
 
     /// What a new session asks for: a Chromium with a profile of its own that talks to no one but
