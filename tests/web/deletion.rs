@@ -352,4 +352,6 @@ fn b18_asking_and_coming_back_again_and_again_has_to_wait() {
     ann.get("/profile").is(200);
     assert_eq!(delete_at(&app, ANN), None);
     assert_eq!(app.links_to(ANN, "keep_account").len(), 2);
+    let told = app.events_of(Some(1));
+    assert!(told.iter().any(|event| event == "tried_too_often"), "{told:?}");
 }

@@ -4,8 +4,8 @@ use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post};
 use serde_json::json;
 
-use super::limited;
 use super::mailed_link::{MailedLink, TokenForm};
+use super::owner_limited;
 use super::sudo::{self, Deed};
 use crate::accounts::Auth;
 use crate::accounts::mailed_token::Purpose;
@@ -50,7 +50,7 @@ pub async fn carry_out(owner: &Owner<'_>) -> Result<Reply, WebError> {
         Ok(Some(delete_at)) => delete_at,
         Ok(None) => return Ok(sudo::overtaken(owner)),
         Err(TakeError::Limited(why)) => {
-            return Ok(limited(&owner.client, why, "/account/deletion", None));
+            return Ok(owner_limited(owner, &why, "/account/deletion"));
         }
         Err(TakeError::Db(error)) => return Err(error.into()),
     };
